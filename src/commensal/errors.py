@@ -3,7 +3,7 @@
     CommensalError            a user's mistake or a refusal: printed without a traceback
     ├── InputError            a file, a table or a value is not as declared           exit 2
     │   ├── SafetyError       a parenteral route of administration; nothing overrides exit 3
-    │   └── ProblemsFound     many problems at once, each a row                       exit 2
+    │   └── ProblemsFoundError many problems at once, each a row                       exit 2
     ├── RefusedError          the question cannot be answered with these data          exit 4
     └── OutputExistsError     a result would overwrite something                       exit 5
 
@@ -66,7 +66,7 @@ class Problem:
     severity: str = "error"
 
 
-class ProblemsFound(InputError):
+class ProblemsFoundError(InputError):
     """Many faults at once. ``problems`` holds every one; the message shows the first few."""
 
     def __init__(self, problems: Sequence[Problem], *, source: str, shown: int = 20) -> None:
@@ -78,7 +78,9 @@ class ProblemsFound(InputError):
             lines.append(f"  {p.severity}: {where}: {p.message}{value}")
         if len(problems) > shown:
             lines.append(f"  … and {len(problems) - shown} more")
-        super().__init__("\n".join(lines), do="correct the rows named above and try again; nothing was written")
+        super().__init__(
+            "\n".join(lines), do="correct the rows named above and try again; nothing was written"
+        )
         if any(p.severity == "safety" for p in problems):
             self.exit_code = SafetyError.exit_code
 

@@ -1,0 +1,20 @@
+"""The study: every table declared once; facts derived once; read, check, write, merge, release."""
+
+from commensal.study.folder import Study, StudyWriter, open_study, study_of, write_study
+from commensal.study.inputs import INPUTS
+from commensal.study.manifest import Manifest
+from commensal.study.result_folder import read_results, write_results
+from commensal.study.results import RESULTS
+
+__all__ = [
+    "INPUTS",
+    "RESULTS",
+    "Manifest",
+    "Study",
+    "StudyWriter",
+    "open_study",
+    "read_results",
+    "study_of",
+    "write_results",
+    "write_study",
+]

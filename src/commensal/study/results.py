@@ -1,0 +1,274 @@
+"""The result tables: what analyses write and reports read.
+
+What cannot be computed is a row with a reason, never NaN; a denominator stands in every row.
+"""
+
+from __future__ import annotations
+
+from commensal.study.declaration import Privacy, Table, code, date, flag, identifier, integer, number, text
+
+VERDICTS = Table(
+    "verdicts",
+    "one rule judged for one subject",
+    ("subject_id", "rule_id"),
+    (
+        identifier("subject_id", "Patient, donor, unit or lot judged.", is_required=True),
+        text("rule_id", "The rule.", privacy=Privacy.NONE),
+        code("verdict", ("met", "not_met", "undetermined"), "The verdict.", is_required=True),
+        text(
+            "consequence",
+            "What follows where it is not met: exclude, defer, refer, warn, record.",
+            privacy=Privacy.NONE,
+        ),
+        text("explanation", "The answers it rested on, in words."),
+        text("missing_facts", "Facts without an answer, separated by ';'.", privacy=Privacy.NONE),
+        text("source", "Guideline and year.", privacy=Privacy.NONE),
+    ),
+)
+
+FLOW = Table(
+    "flow",
+    "one box of the flow diagram",
+    ("step_id",),
+    (
+        text("step_id", "The box.", privacy=Privacy.NONE),
+        text("parent_id", "Box it comes from; null for the first.", privacy=Privacy.NONE),
+        integer("position", "Order of the box among those of the diagram, from 1."),
+        text("label", "What the box counts.", privacy=Privacy.NONE),
+        integer("n", "Patients in the box."),
+        text("reason", "Why patients left, for a side box; null on the main line.", privacy=Privacy.NONE),
+    ),
+)
+
+BASELINE = Table(
+    "baseline",
+    "one characteristic (or one level of it) in one group",
+    ("variable", "level", "group_variable", "group_level"),
+    (
+        text("variable", "Characteristic.", privacy=Privacy.NONE),
+        text(
+            "level", "Level of a categorical characteristic; null for a continuous one.", privacy=Privacy.NONE
+        ),
+        text("group_variable", "What the columns of the table are split by.", privacy=Privacy.NONE),
+        text("group_level", "Column.", privacy=Privacy.NONE),
+        text("unit", "Unit.", privacy=Privacy.NONE),
+        integer("n", "Patients in the group."),
+        integer("n_missing", "Of them without a value."),
+        integer("count", "With this level."),
+        number("proportion", "Count over those with a value."),
+        number("mean", "Mean."),
+        number("standard_deviation", "Standard deviation."),
+        number("median", "Median."),
+        number("lower_quartile", "First quartile."),
+        number("upper_quartile", "Third quartile."),
+        number("standardised_difference", "Difference between the two groups in pooled standard deviations."),
+        text("reason", "Why a cell is empty.", privacy=Privacy.NONE),
+    ),
+)
+
+ESTIMATES = Table(
+    "estimates",
+    "one estimate with its uncertainty, its denominators and its method",
+    ("endpoint", "landmark", "population", "estimand", "group_variable", "group_level", "method"),
+    (
+        text(
+            "endpoint",
+            "What is estimated (remission, response, relapse, adverse_event …).",
+            privacy=Privacy.NONE,
+        ),
+        text("landmark", "W8, M3, Y1, Y5; null where there is none.", privacy=Privacy.NONE),
+        text("population", "Who is in the denominator.", privacy=Privacy.NONE),
+        text("estimand", "How intercurrent events and missing outcomes are handled.", privacy=Privacy.NONE),
+        text("group_variable", "What the rows are split by; 'all' for none.", privacy=Privacy.NONE),
+        text("group_level", "Level of the group variable.", privacy=Privacy.NONE),
+        number("estimate", "The estimate; null with a reason where it cannot be computed."),
+        number("se", "Standard error.", minimum=0),
+        number("lower", "Lower limit."),
+        number("upper", "Upper limit."),
+        number("level", "Confidence level.", minimum=0, maximum=1),
+        text("unit", "proportion, per_procedure, per_100_person_years …", privacy=Privacy.NONE),
+        integer("n", "Observed denominator."),
+        integer("n_events", "Events or successes among n."),
+        integer("n_due", "Patients due at the landmark."),
+        integer("n_missing", "Due but not observed."),
+        text("method", "Method and convention.", privacy=Privacy.NONE),
+        text("reason", "Why there is no estimate, or a caution to print with it.", privacy=Privacy.NONE),
+        text("reference", "Published figure to set beside it, with its source.", privacy=Privacy.NONE),
+    ),
+)
+
+MISSINGNESS = Table(
+    "missingness",
+    "patients without an observed outcome at one landmark, by reason",
+    ("endpoint", "landmark", "group_variable", "group_level", "reason"),
+    (
+        text("endpoint", "Endpoint.", privacy=Privacy.NONE),
+        text("landmark", "Landmark.", privacy=Privacy.NONE),
+        text("group_variable", "What the rows are split by.", privacy=Privacy.NONE),
+        text("group_level", "Level.", privacy=Privacy.NONE),
+        text(
+            "reason",
+            "not_yet_due, lost, withdrew, died, missed_visit, data_not_collected …",
+            privacy=Privacy.NONE,
+        ),
+        integer("n", "Patients."),
+    ),
+)
+
+CURVES = Table(
+    "curves",
+    "one step of one curve over time",
+    ("curve", "group_variable", "group_level", "event", "time_days"),
+    (
+        text("curve", "What the curve shows (cumulative incidence of remission …).", privacy=Privacy.NONE),
+        text("group_variable", "What the curves are split by.", privacy=Privacy.NONE),
+        text("group_level", "Level.", privacy=Privacy.NONE),
+        text("event", "Event whose probability is drawn.", privacy=Privacy.NONE),
+        integer("time_days", "Days since the curve's origin.", unit="days"),
+        number("estimate", "Probability.", minimum=0, maximum=1),
+        number("se", "Standard error.", minimum=0),
+        number("lower", "Lower limit."),
+        number("upper", "Upper limit."),
+        integer("n_at_risk", "At risk just before this time."),
+        integer("n_events", "Events of this kind at this time."),
+        text("method", "Estimator and interval.", privacy=Privacy.NONE),
+        text("reason", "Why there is no curve.", privacy=Privacy.NONE),
+    ),
+)
+
+ENGRAFTMENT = Table(
+    "engraftment",
+    "one measure of one sample",
+    ("sample_id", "donor_id", "measure"),
+    (
+        identifier("sample_id", "The recipient's sample; null where the subject has none to measure."),
+        identifier("subject_id", "Recipient."),
+        identifier("donor_id", "Donor, batch or pool compared with; null for a measure without a donor."),
+        identifier("reference_sample_id", "Sample of the donor, or of the baseline, compared with."),
+        integer("day", "Day relative to index.", unit="days"),
+        text("timepoint", "Time point in the words of the source.", privacy=Privacy.NONE),
+        text("measure", "peds, pprs, bray_curtis_to_donor, shannon …", privacy=Privacy.NONE),
+        number("value", "The measure."),
+        number("lower", "Lower limit."),
+        number("upper", "Upper limit."),
+        number("level", "Confidence level of the interval."),
+        integer("n", "Denominator (features of the donor, of the baseline …)."),
+        integer("n_events", "Numerator."),
+        text("reason", "Why there is no value.", privacy=Privacy.NONE),
+    ),
+)
+
+TAXON_OUTCOMES = Table(
+    "taxon_outcomes",
+    "one taxon at one time point over all recipients whose donor had it",
+    ("taxon_id", "timepoint"),
+    (
+        identifier("taxon_id", "Taxon."),
+        text("timepoint", "Time point.", privacy=Privacy.NONE),
+        integer("n_donors_had", "Recipients whose donor had the taxon."),
+        integer("n_recipients_have", "Of them, recipients with the taxon."),
+        number("value", "n_recipients_have / n_donors_had (PRDF)."),
+        number("lower", "Wilson lower limit."),
+        number("upper", "Wilson upper limit."),
+        text("reason", "Why there is no value.", privacy=Privacy.NONE),
+    ),
+)
+
+RANKINGS = Table(
+    "rankings",
+    "one candidate lot in one match run: every failed rule, or a rank",
+    ("match_run_id", "unit_id"),
+    (
+        identifier("match_run_id", "The match run."),
+        identifier("patient_id", "Recipient."),
+        identifier("unit_id", "Candidate lot."),
+        identifier("donor_id", "Donor (several separated by ';' in a pool)."),
+        flag("is_eligible", "Every gate is met; undetermined is not eligible."),
+        text("failed_rules", "Rules not met or undetermined, separated by ';'.", privacy=Privacy.NONE),
+        text("explanation", "Each failed rule in words, or the score parts in words."),
+        integer("rank", "Rank among the eligible; null otherwise."),
+        number("score", "Score, higher is preferred."),
+        number("lower", "Lower limit of the score."),
+        number("upper", "Upper limit of the score."),
+        text(
+            "band",
+            "Candidates between which there is no credible difference share a band.",
+            privacy=Privacy.NONE,
+        ),
+        text("reason", "Why there is no score, or why no order is given.", privacy=Privacy.NONE),
+    ),
+)
+
+MATCH_RUNS = Table(
+    "match_runs",
+    "one immutable match run",
+    ("match_run_id",),
+    (
+        identifier("match_run_id", "Hash of the inputs and versions."),
+        identifier("patient_id", "Recipient."),
+        date("matched_on", "Date the run is valid for."),
+        text("policy", "Name and version of the policy.", privacy=Privacy.NONE),
+        text("profile", "Screening profile.", privacy=Privacy.NONE),
+        text("input_hash", "SHA-256 over the inputs.", privacy=Privacy.NONE),
+        text("software", "Version of the software.", privacy=Privacy.NONE),
+        integer("n_candidates", "Lots looked at."),
+        integer("n_eligible", "Lots that passed every gate."),
+        text("statement", "What the run is and is not.", privacy=Privacy.NONE),
+    ),
+)
+
+CURVE_RISK = Table(
+    "numbers_at_risk",
+    "numbers at risk under one curve at one printed time",
+    ("curve", "group_variable", "group_level", "time_days"),
+    (
+        text("curve", "Curve.", privacy=Privacy.NONE),
+        text("group_variable", "What the curves are split by.", privacy=Privacy.NONE),
+        text("group_level", "Level.", privacy=Privacy.NONE),
+        integer("time_days", "Days since the curve's origin.", unit="days"),
+        integer("n_at_risk", "At risk."),
+    ),
+)
+
+PROVENANCE = Table(
+    "provenance",
+    "one fact about how the results were made",
+    ("item",),
+    (
+        text("item", "What is stated.", privacy=Privacy.NONE),
+        text("value", "Its value.", privacy=Privacy.NONE),
+    ),
+)
+
+EVIDENCE_STATUS = Table(
+    "evidence_status",
+    "the standing of FMT in one indication of the study",
+    ("indication",),
+    (
+        text("indication", "Indication.", privacy=Privacy.NONE),
+        text("label", "Its name.", privacy=Privacy.NONE),
+        text("status", "guideline_supported, trial_only or investigational.", privacy=Privacy.NONE),
+        text("statement", "What the guideline or trials say.", privacy=Privacy.NONE),
+        text("source", "Citation with year.", privacy=Privacy.NONE),
+        integer("n_patients", "Patients of the study with this indication."),
+    ),
+)
+
+RESULTS: dict[str, Table] = {
+    t.name: t
+    for t in (
+        VERDICTS,
+        FLOW,
+        BASELINE,
+        ESTIMATES,
+        MISSINGNESS,
+        CURVES,
+        CURVE_RISK,
+        ENGRAFTMENT,
+        TAXON_OUTCOMES,
+        MATCH_RUNS,
+        RANKINGS,
+        EVIDENCE_STATUS,
+        PROVENANCE,
+    )
+}
