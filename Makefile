@@ -55,7 +55,7 @@ serve: .venv/run.stamp ## the registry on this machine
 
 lock: ## resolve the dependencies again (needs uv)
 	@for name in run dev spark; do \
-	  case $$name in run) with="--extra site";; dev) with="--extra site --group dev";; \
+	  case $$name in run) with="--extra site --group build";; dev) with="--extra site --group dev";; \
 	    spark) with="--extra site --extra spark --group dev";; esac; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --no-annotate --no-header pyproject.toml $$with --output-file requirements/$$name.txt; done
