@@ -1,0 +1,1 @@
+"""Custody of material: donation, batch, unit, patient; release, expiry, trace, recall."""
