@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -245,6 +245,6 @@ def _day(on: str | None, data_cut_day: int | None) -> int:
             raise InputError("the study has no data cut", expected="--on YYYY-MM-DD")
         return data_cut_day
     try:
-        return (datetime.strptime(on, "%Y-%m-%d").date() - date(1970, 1, 1)).days
+        return (date.fromisoformat(on) - date(1970, 1, 1)).days
     except ValueError as error:
         raise InputError(f"--on {on!r} is not a date", expected="YYYY-MM-DD") from error
