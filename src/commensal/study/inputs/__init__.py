@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from commensal.study.declaration import Table
 from commensal.study.inputs import care, material, people, samples
+from commensal.study.inputs.material import CUSTODY_EVENTS, RELEASE_PATHWAYS
+
+__all__ = ["CUSTODY_EVENTS", "INPUTS", "RELEASE_PATHWAYS"]
 
 INPUTS: dict[str, Table] = {
     t.name: t
