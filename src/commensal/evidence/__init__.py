@@ -1,0 +1,1 @@
+"""Cohort, endpoints, survival and safety: one row per patient in, rows with an uncertainty out."""

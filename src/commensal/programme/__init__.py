@@ -1,0 +1,1 @@
+"""The order of the analyses: which comes before which. Computes nothing itself."""
