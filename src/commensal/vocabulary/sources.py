@@ -27,8 +27,9 @@ class Source:
     year: int
 
 
+@cache
 def read_table(name: str) -> dict[str, Any]:
-    """Return one data file of this room, parsed."""
+    """Return one data file of this room, parsed once; the caller does not change it."""
     return tomllib.loads(files("commensal.vocabulary").joinpath(name).read_text(encoding="utf-8"))
 
 
