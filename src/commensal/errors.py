@@ -36,6 +36,16 @@ class CommensalError(Exception):
             parts.append(f"What to do: {do}")
         super().__init__("\n".join(parts))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors come back from worker processes; a plain pickle would call __init__ without its keywords.
+        return (_remade, (type(self), self.args, self.__dict__))
+
+
+def _remade(kind: type[CommensalError], args: tuple[object, ...], state: dict[str, object]) -> CommensalError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class InputError(CommensalError):
     """A file, a table or a value is not as declared."""

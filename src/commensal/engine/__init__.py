@@ -1,10 +1,10 @@
 """Where work runs: DuckDB and processes here, Spark where a centre has it.
 
-Two verbs: :func:`scan` makes a lazy frame of a Parquet file, :func:`map` runs a function over items
-with a child seed each. The answer does not depend on where it ran.
+Two verbs: :func:`scan` makes a lazy frame of a Parquet file (:func:`place` of a table in memory),
+:func:`map` runs a function over items with a child seed each. The answer does not depend on where it ran.
 """
 
-from commensal.engine.frames import scan
+from commensal.engine.frames import ENGINES, check_engine, place, scan
 from commensal.engine.mapping import map
 
-__all__ = ["map", "scan"]
+__all__ = ["ENGINES", "check_engine", "map", "place", "scan"]

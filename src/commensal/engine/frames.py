@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 
 from commensal.errors import InputError
 
 ENGINES = ("duckdb", "spark")
 
+# DuckDB connections may not be shared by threads, and relations of two connections cannot be joined.
+_OF_THREAD = threading.local()
+
 
 def scan(path: Path, *, engine: str = "duckdb") -> nw.LazyFrame[Any]:
-    """Return a lazy frame of the Parquet file at ``path``.
+    """Return a lazy frame of the Parquet file at ``path``, whatever signs its name holds.
 
     ``engine`` is ``duckdb`` (here) or ``spark`` (the active session, else a local one).
-    Raises :class:`InputError` for another engine.
+    Raises :class:`InputError` for another engine and for a file that is not Parquet.
     """
+    check_engine(engine)
+    try:
+        if engine == "duckdb":
+            return nw.from_native(_duckdb().read_parquet(_literal_in_duckdb(path)))
+        return nw.from_native(_spark().read.parquet(_literal_in_spark(path)))
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be read as Parquet: {_first_line(error)}",
+            do="restore the file or write the study again from its source",
+        ) from error
+
+
+def place(frame: pl.DataFrame, *, engine: str = "duckdb") -> nw.LazyFrame[Any]:
+    """Return a lazy frame of a table in memory on the engine, so that it joins with scanned ones."""
+    check_engine(engine)
+    arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     if engine == "duckdb":
-        return nw.from_native(_duckdb().read_parquet(str(path)))
-    if engine == "spark":
-        return nw.from_native(_spark().read.parquet(str(path)))
-    raise InputError(f"engine {engine!r} does not exist", expected="one of " + ", ".join(ENGINES))
+        return nw.from_native(_duckdb().from_arrow(arrow))
+    return nw.from_native(_spark().createDataFrame(arrow))
 
 
-@cache
+def check_engine(engine: str) -> None:
+    """Raise :class:`InputError` for an engine that does not exist."""
+    if engine not in ENGINES:
+        raise InputError(f"engine {engine!r} does not exist", expected="one of " + ", ".join(ENGINES))
+
+
+def _literal_in_duckdb(path: Path) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _literal_in_spark(path: Path) -> str:
+    # A path of Hadoop is a pattern too; the scheme keeps a colon in the name from being read as one.
+    return "file:" + re.sub(r"([*?\[\]{}\\])", r"\\\1", str(path.absolute()))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _duckdb() -> Any:
-    import duckdb
+    if not hasattr(_OF_THREAD, "connection"):
+        import duckdb
 
-    return duckdb.connect()
+        _OF_THREAD.connection = duckdb.connect()
+        _OF_THREAD.connection.execute("SET TimeZone = 'UTC'")
+    return _OF_THREAD.connection
 
 
 @cache
@@ -39,12 +80,19 @@ def _spark() -> Any:
     import sys
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    from pyspark.sql import SparkSession
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise InputError(
+            "engine 'spark' is not installed", do="install it: pip install 'commensal[spark]'"
+        ) from error
 
     return (
         SparkSession.builder.master("local[2]")
         .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.ui.enabled", "false")
         .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "4")
         .getOrCreate()
     )

@@ -11,17 +11,19 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
 import narwhals as nw
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from commensal import engine as engines
 from commensal.errors import InputError, OutputExistsError, nearest
-from commensal.study.declaration import Kind, Table
+from commensal.study.conform import conform
+from commensal.study.declaration import Table
 from commensal.study.inputs import INPUTS
 from commensal.study.manifest import Manifest, read_manifest, sha256
 
@@ -41,14 +43,20 @@ class Study:
         path = self._path(name)
         if path is not None:
             return engines.scan(path, engine=self.engine)
+        if self.folder is not None:
+            return engines.place(table.empty(), engine=self.engine)
         return nw.from_native(self.frames.get(name, table.empty()).lazy())
 
     def read(self, name: str, *, columns: list[str] | None = None) -> pl.DataFrame:
         """A table, or some of its columns, in memory. Unknown names raise InputError."""
         table = _declared(name)
+        if unknown := [c for c in columns or () if c not in table.names]:
+            raise InputError(
+                f"table {name} has no column {unknown[0]!r}", expected=nearest(unknown[0], table.names)
+            )
         path = self._path(name)
         if path is not None:
-            return pl.read_parquet(path, columns=columns)
+            return read_parquet(path, columns=columns)
         frame = self.frames.get(name, table.empty())
         return frame.select(columns) if columns else frame
 
@@ -56,7 +64,7 @@ class Study:
         """Whether the study holds the table with at least one row."""
         path = self._path(_declared(name).name)
         if path is not None:
-            return pq.read_metadata(path).num_rows > 0
+            return count_rows(path) > 0
         return name in self.frames and self.frames[name].height > 0
 
     def truth(self, name: str) -> pl.DataFrame:
@@ -64,7 +72,14 @@ class Study:
         path = self.folder / "truth" / f"{name}.parquet" if self.folder else None
         if path is None or not path.is_file():
             raise InputError(f"the study holds no truth table {name!r}", expected="a simulated study")
-        return pl.read_parquet(path)
+        return read_parquet(path)
+
+    def kept(self, part: str) -> dict[str, Path]:
+        """The files kept beside the tables: ``sources`` or ``truth``, path inside that folder → file."""
+        root = self.folder / part if self.folder else None
+        if root is None or not root.is_dir():
+            return {}
+        return {p.relative_to(root).as_posix(): p for p in sorted(root.rglob("*")) if p.is_file()}
 
     def _path(self, name: str) -> Path | None:
         path = self.folder / f"{name}.parquet" if self.folder else None
@@ -74,8 +89,10 @@ class Study:
 def open_study(folder: Path | str, *, engine: str = "duckdb") -> Study:
     """Open a study folder. Raises :class:`InputError` where it is none or lacks a listed table."""
     folder = Path(folder)
+    engines.check_engine(engine)
     manifest = read_manifest(folder)
     for name in manifest.tables:
+        _declared(name)
         if not (folder / f"{name}.parquet").is_file():
             raise InputError(
                 f"{folder}: the manifest lists {name}.parquet, which is not there",
@@ -87,41 +104,12 @@ def open_study(folder: Path | str, *, engine: str = "duckdb") -> Study:
 def study_of(frames: Mapping[str, pl.DataFrame], *, manifest: Manifest) -> Study:
     """A study in memory (a live registry, a test) from frames of the declared tables.
 
-    Each frame is conformed to its declaration as :func:`write_study` would; columns not given are null.
+    Each frame is conformed to its declaration as :func:`write_study` does; columns not given are null.
     """
     return Study(
         manifest=manifest,
         frames={name: conform(frame, INPUTS[_declared(name).name]) for name, frame in frames.items()},
     )
-
-
-def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Return the frame with the table's columns, types and order; day twins made from dates.
-
-    Raises :class:`InputError` on a column the table does not declare or a type that cannot be cast.
-    """
-    if unknown := [c for c in frame.columns if c not in table.names]:
-        raise InputError(
-            f"table {table.name} has no column {unknown[0]!r}", expected=nearest(unknown[0], table.names)
-        )
-    have = set(frame.columns)
-    made = [_column(c.name, c.storage, have) for c in table.columns]
-    try:
-        frame = frame.select(made)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"table {table.name}: {error}", expected=f"types {table.schema}") from error
-    return frame.with_columns(_twins(table))
-
-
-def _column(name: str, storage: pl.DataType, have: set[str]) -> pl.Expr:
-    return pl.col(name).cast(storage) if name in have else pl.lit(None, dtype=storage).alias(name)
-
-
-def _twins(table: Table) -> list[pl.Expr]:
-    dates = [c for c in table.declared if c.kind is Kind.DATE]
-    return [
-        pl.coalesce(pl.col(c.name).cast(pl.Int32), pl.col(c.twin)).cast(pl.Int32).alias(c.twin) for c in dates
-    ]
 
 
 class StudyWriter:
@@ -149,10 +137,26 @@ class StudyWriter:
         (self._work / "truth").mkdir(exist_ok=True)
         self._write(f"truth/{name}", frame)
 
+    def keep_truth(self, name: str, content: bytes) -> None:
+        """Keep a file of a simulator's truth as it was, under ``truth/``."""
+        self._keep("truth", name, content)
+
     def keep_source(self, name: str, content: bytes) -> None:
-        """Keep a file of the source as it was, under ``sources/``."""
-        (self._work / "sources").mkdir(exist_ok=True)
-        (self._work / "sources" / Path(name).name).write_bytes(content)
+        """Keep a file of the source as it was, under ``sources/``; ``name`` may hold folders.
+
+        Raises :class:`InputError` where the name leaves ``sources/`` or was kept before.
+        """
+        self._keep("sources", name, content)
+
+    def _keep(self, part: str, name: str, content: bytes) -> None:
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or not inside.name:
+            raise InputError(f"{name!r} cannot be kept in {part}/", expected="a file name without '..'")
+        path = self._work / part / inside
+        if path.exists():
+            raise InputError(f"{part}/{name} is kept twice", expected="a name of its own for each file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
     def _write(self, name: str, frame: pl.DataFrame) -> None:
         arrow = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -167,18 +171,28 @@ class StudyWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for writer in self._open.values():
-            writer.close()
-        if error is not None:
-            shutil.rmtree(self._work)
-            return
+        try:
+            for writer in self._open.values():
+                writer.close()
+            if error is None:
+                self._finish()
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def _finish(self) -> None:
         tables = {
             name: {"rows": self._rows[name], "sha256": sha256(self._work / f"{name}.parquet")}
             for name in sorted(self._rows)
         }
-        manifest = replace(self.manifest, tables=tables)
+        files = {
+            path.relative_to(self._work).as_posix(): sha256(path)
+            for part in ("sources", "truth")
+            for path in sorted((self._work / part).rglob("*"))
+            if path.is_file()
+        }
+        manifest = replace(self.manifest, tables=tables, files=files)
         (self._work / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-        self._work.rename(self.folder)
+        move_into_place(self._work, self.folder)
 
 
 def write_study(
@@ -204,16 +218,53 @@ def write_study(
 
 
 def new_folder(folder: Path | str) -> Path:
-    """Return the path if nothing is there yet and its parent exists; raise OutputExistsError otherwise."""
+    """Return the path if nothing is there yet; its parents are made. Raises OutputExistsError otherwise."""
     folder = Path(folder).absolute()
-    if folder.exists():
-        raise OutputExistsError(
-            f"{folder} exists already",
-            expected="a new folder",
-            do="choose another --out, or move the old one",
-        )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() or folder.is_symlink():
+        raise _exists(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder.parent} cannot be made: {error.strerror}") from error
     return folder
+
+
+def move_into_place(work: Path, folder: Path) -> None:
+    """Rename a finished folder to its final name; raise OutputExistsError where something came between."""
+    if folder.exists():
+        raise _exists(folder)
+    work.rename(folder)
+
+
+def read_parquet(path: Path, *, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a Parquet file, whatever signs its name holds. Raises :class:`InputError` where it is none."""
+    try:
+        return pl.read_parquet(path, columns=columns, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file, from its footer. Raises :class:`InputError` where it is none."""
+    try:
+        return pq.read_metadata(path).num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} cannot be read as Parquet: {error}",
+        do="restore the file or write the study again from its source",
+    )
+
+
+def _exists(folder: Path) -> OutputExistsError:
+    return OutputExistsError(
+        f"{folder} exists already",
+        expected="a new folder",
+        do="choose another --out, or move the old one",
+    )
 
 
 def _declared(name: str) -> Table:

@@ -22,7 +22,8 @@ class Manifest:
     ``clock`` is ``calendar`` (days count from 1970-01-01 and dates are known) or ``patient`` (a
     published study without dates: days count from each patient's index session, dates are null).
     ``data_cut_day`` is the last day data were collected, on that clock; null where nobody says.
-    ``tables`` maps a table's name to its number of rows and the SHA-256 of its file.
+    ``tables`` maps a table's name to its number of rows and the SHA-256 of its file; ``files`` a kept file
+    (``sources/…``, ``truth/…``) to its SHA-256.
     """
 
     origin: str
@@ -32,6 +33,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     code_version: str = __version__
     format_version: int = FORMAT_VERSION
 
@@ -61,17 +63,24 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
+        _check_version(fields, path)
         fields["notes"], fields["changes"] = tuple(fields["notes"]), tuple(fields["changes"])
-        manifest = Manifest(**fields)
+        return Manifest(**fields)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} cannot be read: {error}", do="write the study again from its source"
         ) from error
-    if manifest.format_version != FORMAT_VERSION:
+
+
+def _check_version(fields: dict[str, Any], path: Path) -> None:
+    # Looked at before anything else: a newer format may have fields this version does not know.
+    version = fields["format_version"]
+    if version != FORMAT_VERSION:
         raise InputError(
-            f"{path} has format version {manifest.format_version}", expected=f"version {FORMAT_VERSION}"
+            f"{path} has format version {version}",
+            expected=f"version {FORMAT_VERSION}",
+            do="open it with the version of commensal that wrote it, or update this one",
         )
-    return manifest
 
 
 def sha256(path: Path) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from commensal.errors import InputError, nearest
-from commensal.study.folder import conform, new_folder
+from commensal.study.conform import conform
+from commensal.study.folder import move_into_place, new_folder, read_parquet
 from commensal.study.results import RESULTS
 
 
@@ -24,10 +25,9 @@ def write_results(frames: Mapping[str, pl.DataFrame], folder: Path | str) -> Pat
             if name not in RESULTS:
                 raise InputError(f"there is no result table {name!r}", expected=nearest(name, RESULTS))
             conform(frame, RESULTS[name]).write_parquet(work / f"{name}.parquet")
-    except BaseException:
-        shutil.rmtree(work)
-        raise
-    work.rename(folder)
+        move_into_place(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
@@ -41,7 +41,7 @@ def read_results(folder: Path | str) -> dict[str, pl.DataFrame]:
             do="run the study first: commensal run study/ --out results/",
         )
     return {
-        name: pl.read_parquet(folder / f"{name}.parquet")
+        name: read_parquet(folder / f"{name}.parquet")
         if (folder / f"{name}.parquet").is_file()
         else table.empty()
         for name, table in RESULTS.items()
