@@ -10,10 +10,21 @@ from commensal.errors import InputError, OutputExistsError
 from commensal.study import Manifest, StudyWriter, open_study, study_of, write_results, write_study
 
 MANIFEST = Manifest(origin="test")
+UNZONED = dt.datetime.fromisoformat("2024-01-01T05:00")
 
 
 def patients(*ids: str) -> pl.DataFrame:
     return pl.DataFrame({"patient_id": list(ids), "arm": ["fmt"] * len(ids)})
+
+
+def write_and_then(folder, act):
+    with StudyWriter(folder, manifest=MANIFEST) as writer:
+        writer.append("patients", patients("a"))
+        act()
+
+
+def interrupt():
+    raise KeyboardInterrupt
 
 
 def test_rows_come_back_with_every_declared_column_sorted_by_key(tmp_path):
@@ -30,9 +41,8 @@ def test_a_date_gets_its_integer_day(tmp_path):
 
 
 def test_an_exception_while_writing_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), StudyWriter(tmp_path / "s", manifest=MANIFEST) as writer:
-        writer.append("patients", patients("a"))
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_and_then(tmp_path / "s", interrupt)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,9 +66,8 @@ def test_an_existing_output_is_refused_and_untouched(tmp_path):
 
 
 def test_a_folder_that_appears_while_writing_is_not_replaced(tmp_path):
-    with pytest.raises(OutputExistsError), StudyWriter(tmp_path / "s", manifest=MANIFEST) as writer:
-        writer.append("patients", patients("a"))
-        (tmp_path / "s").mkdir()
+    with pytest.raises(OutputExistsError):
+        write_and_then(tmp_path / "s", (tmp_path / "s").mkdir)
     assert list((tmp_path / "s").iterdir()) == []
 
 
@@ -160,7 +169,7 @@ def test_sources_keep_their_folders_and_are_hashed(tmp_path):
         ("n_reads", [float("nan")], "whole numbers"),
         ("n_reads", ["12"], "holds String"),
         ("is_on_antibiotics", [2], "holds Int64"),
-        ("collected_on", [dt.datetime(2024, 1, 1, 5)], "holds Datetime"),
+        ("collected_on", [UNZONED], "holds Datetime"),
         ("sample_id", [1.0], "holds Float64"),
     ],
 )
@@ -171,7 +180,7 @@ def test_a_cast_that_loses_something_is_refused(column, values, complaint):
 
 
 def test_an_instant_needs_its_zone():
-    frame = pl.DataFrame({"donation_id": ["d"], "donor_id": ["x"], "passed_at": [dt.datetime(2024, 1, 1, 5)]})
+    frame = pl.DataFrame({"donation_id": ["d"], "donor_id": ["x"], "passed_at": [UNZONED]})
     with pytest.raises(InputError, match="no time zone"):
         study_of({"donations": frame}, manifest=MANIFEST)
     zoned = frame.with_columns(pl.col("passed_at").dt.replace_time_zone("Asia/Shanghai"))
