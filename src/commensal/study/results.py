@@ -139,12 +139,18 @@ CURVES = Table(
 ENGRAFTMENT = Table(
     "engraftment",
     "one measure of one sample",
-    ("sample_id", "donor_id", "measure"),
+    ("subject_id", "sample_id", "measure"),
     (
         identifier("sample_id", "The recipient's sample; null where the subject has none to measure."),
         identifier("subject_id", "Recipient."),
-        identifier("donor_id", "Donor, batch or pool compared with; null for a measure without a donor."),
-        identifier("reference_sample_id", "Sample of the donor, or of the baseline, compared with."),
+        identifier(
+            "donor_id",
+            "Donor, batch or pool compared with, several joined by ';'; null for a measure without one.",
+        ),
+        identifier(
+            "reference_sample_id",
+            "Sample of the donor, or of the baseline, compared with; several separated by ';'.",
+        ),
         integer("day", "Day relative to index.", unit="days"),
         text("timepoint", "Time point in the words of the source.", privacy=Privacy.NONE),
         text("measure", "peds, pprs, bray_curtis_to_donor, shannon …", privacy=Privacy.NONE),
@@ -154,7 +160,8 @@ ENGRAFTMENT = Table(
         number("level", "Confidence level of the interval."),
         integer("n", "Denominator (features of the donor, of the baseline …)."),
         integer("n_events", "Numerator."),
-        text("reason", "Why there is no value.", privacy=Privacy.NONE),
+        text("method", "How the interval was made; null without one.", privacy=Privacy.NONE),
+        text("reason", "Why there is no value, or a caution to print with it.", privacy=Privacy.NONE),
     ),
 )
 
