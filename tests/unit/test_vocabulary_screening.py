@@ -7,6 +7,7 @@ import pytest
 
 from commensal.errors import InputError
 from commensal.vocabulary.donor_verdicts import ScreeningResult, donor_verdict, release_window
+from commensal.vocabulary.questionnaires import QuestionAnswer, questionnaire_facts
 from commensal.vocabulary.rules import judge
 from commensal.vocabulary.screening import Interval, profile_codes, release_pathways, screening_profile
 
@@ -24,14 +25,14 @@ def clean_screen(n, *, profile=STRICT, prefix="", specimens=("blood", "stool"), 
         ScreeningResult(
             f"{prefix}{need.analyte}-{n - back}",
             need.analyte,
-            need.specimen,
+            need.specimens[0],
             "negative",
             day(n - back),
-            method="nat" if "nat" in need.methods else "serology",
+            method="PCR" if need.needs_nucleic_acid_test else "",
             donation_id=donation_id,
         )
         for need in profile.requirements
-        if need.specimen in specimens
+        if need.specimens[0] in specimens
         for back in range(need.n_separate_days)
     ]
 
@@ -147,7 +148,7 @@ def test_stool_screens_lie_at_most_60_days_apart():
 
 def test_a_nucleic_acid_test_closes_only_with_its_own_lag():
     results = [
-        replace(r, method="nat") if r.analyte == "hiv" and r.result_id.startswith("b") else r
+        replace(r, method="NAAT") if r.analyte == "hiv" and r.result_id.startswith("b") else r
         for r in screens(10 + 28, 50)
     ]
     hiv = {
@@ -185,11 +186,9 @@ def test_direct_testing_rests_on_the_donations_own_stool():
 
 
 def test_history_is_never_issuable_and_a_supplier_answers_for_its_product():
-    assert released(screens(70, 55), 10, pathway="historical_administration") == "not_met"
+    assert released(screens(70, 55), 10, pathway="historical") == "not_met"
     assert released(screens(70, 55), 10, pathway="external_product") == "undetermined"
-    assert [code for code, p in release_pathways().items() if not p.can_issue] == [
-        "historical_administration"
-    ]
+    assert [code for code, p in release_pathways().items() if not p.can_issue] == ["historical"]
 
 
 # --- profiles
@@ -278,3 +277,48 @@ def test_unknown_names_are_refused_with_the_nearest():
         screening_profile("CN2002", on=DAY_0)
     with pytest.raises(InputError, match="negative"):
         ScreeningResult("r", "hiv", "blood", "negativ", DAY_0)
+
+
+# --- the questionnaire
+
+
+def asked(question, result, n, **extra):
+    return QuestionAnswer(question, result, day(n), **extra)
+
+
+def facts_on(n, *answers):
+    return questionnaire_facts(answers, on=day(n))
+
+
+def test_never_is_an_answer_and_silence_is_not():
+    assert facts_on(1, asked("antibiotic", "negative", 0))["had_antibiotic"] is False
+    assert facts_on(1)["had_antibiotic"] is None
+    assert facts_on(1, asked("antibiotic", "equivocal", 0))["had_antibiotic"] is None
+
+
+def test_an_event_is_counted_from_its_last_date():
+    first = asked("antibiotic", "positive", 0, event_on=day(-40))
+    again = asked("antibiotic", "positive", 10, event_on=day(5))
+    denied = asked("antibiotic", "negative", 20)
+    assert facts_on(30, first, again, denied)["days_since_antibiotic"] == 25
+    assert facts_on(30, first, denied)["had_antibiotic"] is True
+    undated = asked("antibiotic", "positive", 12)
+    assert facts_on(30, first, undated)["days_since_antibiotic"] is None
+
+
+def test_an_answer_from_the_future_is_not_looked_at():
+    assert facts_on(5, asked("transplant", "positive", 6))["has_transplant"] is None
+
+
+def test_requirements_and_numbers_take_the_latest_answer():
+    answers = (
+        asked("consent", "positive", 0),
+        asked("consent", "negative", 3),
+        asked("bmi", None, 0, value=22.0),
+    )
+    facts = facts_on(4, *answers)
+    assert (facts["has_donor_consent"], facts["donor_bmi"]) == (False, 22.0)
+
+
+def test_the_bristol_type_serves_both_of_its_rules():
+    assert facts_on(1, asked("bristol", None, 0, value=4))["bristol_type"] == 4

@@ -21,8 +21,8 @@ RESULTS = {
     "invalid": "the test failed",
     "pending": "not reported yet",
 }
-Results = dict[tuple[str, str], list["ScreeningResult"]]  # (analyte, specimen) -> results
-METHODS = ("serology", "nat", "culture", "microscopy", "antigen", "chemistry", "other")
+Results = dict[str, list["ScreeningResult"]]  # analyte -> results
+NUCLEIC_ACID_TESTS = ("nat", "naat", "pcr", "rt-pcr", "qpcr", "multiplex pcr", "nucleic acid test")
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,21 @@ class ScreeningResult:
     specimen: str
     result: str
     collected_on: date
-    method: str = "other"
+    method: str = ""
     supersedes: str = ""
     is_resolved: bool = False
     donation_id: str = ""
 
     def __post_init__(self) -> None:
-        for value, known in ((self.result, RESULTS), (self.method, METHODS)):
-            if value not in known:
-                raise InputError(
-                    f"result {self.result_id}: unknown {value!r}", expected=nearest(value, known)
-                )
+        if self.result not in RESULTS:
+            raise InputError(
+                f"result {self.result_id}: unknown {self.result!r}", expected=nearest(self.result, RESULTS)
+            )
+
+    @property
+    def is_nucleic_acid_test(self) -> bool:
+        """Whether the method is a nucleic-acid test; an unnamed method is not."""
+        return self.method.strip().lower() in NUCLEIC_ACID_TESTS
 
 
 @dataclass(frozen=True)
@@ -148,13 +152,13 @@ def _by_analyte(results: Iterable[ScreeningResult], on: date) -> Results:
     grouped: Results = {}
     for result in results:
         if result.collected_on <= on:
-            grouped.setdefault((result.analyte, result.specimen), []).append(result)
+            grouped.setdefault(result.analyte, []).append(result)
     return grouped
 
 
 def _of(requirement: Requirement, results: Results) -> list[ScreeningResult]:
     """Return the results of an analyte that still speak: all but the superseded; a positive always speaks."""
-    mine = results.get((requirement.analyte, requirement.specimen), [])
+    mine = results.get(requirement.analyte, [])
     replaced = {result.supersedes for result in mine if result.supersedes}
     return [result for result in mine if result.result == "positive" or result.result_id not in replaced]
 
@@ -174,18 +178,23 @@ def _blocked(requirement: Requirement, results: Sequence[ScreeningResult]) -> An
 
 
 def _usable(requirement: Requirement, results: Iterable[ScreeningResult]) -> list[ScreeningResult]:
-    """Return results that can stand for a screen: negatives by an accepted method; any answer if recorded."""
+    """Return results that can stand for a screen: negatives of an accepted specimen and method.
+
+    Of an analyte that is only recorded, any answer stands.
+    """
     accepted = ("negative", "positive") if requirement.if_positive == "record" else ("negative",)
     return [
         result
         for result in results
-        if result.result in accepted and (not requirement.methods or result.method in requirement.methods)
+        if result.result in accepted
+        and result.specimen in requirement.specimens
+        and (result.is_nucleic_acid_test or not requirement.needs_nucleic_acid_test)
     ]
 
 
 def _interval_of(requirement: Requirement, result: ScreeningResult, profile: Profile) -> Interval | None:
     """Return the interval of a result: a nucleic-acid test of a blood virus has its own."""
-    is_nat = requirement.group == "blood_virus" and result.method == "nat"
+    is_nat = requirement.group == "blood_virus" and result.is_nucleic_acid_test
     return profile.intervals.get("blood_nat" if is_nat else requirement.group)
 
 
@@ -233,7 +242,7 @@ def _window_verdict(
     if blocked:
         return blocked
     usable = _usable(requirement, mine)
-    if own_stool is not None and requirement.specimen == "stool":
+    if own_stool is not None and "stool" in requirement.specimens:
         return _own_stool_verdict(requirement, usable, own_stool)
     opening = [r for r in usable if _opens(requirement, r, profile, donated_on)]
     if not _has_enough(requirement, opening):

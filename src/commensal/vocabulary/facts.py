@@ -62,7 +62,8 @@ def _question_facts(question: dict[str, Any]) -> Iterator[Fact]:
     code, subject, meaning = question["code"], question["subject"], question["meaning"]
     if question["kind"] == "event":
         yield Fact(f"had_{code}", "boolean", subject, meaning)
-        yield Fact(f"days_since_{code}", "number", subject, f"days since: {meaning}", unit="d")
+        if any("days" in cell for cell in question["cells"]):
+            yield Fact(f"days_since_{code}", "number", subject, f"days since: {meaning}", unit="d")
     elif question["kind"] == "state":
         yield Fact(question["fact"], "boolean", subject, meaning)
     else:

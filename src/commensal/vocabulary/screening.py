@@ -50,19 +50,19 @@ class Interval:
 class Requirement:
     """One laboratory analyte that a profile asks of a donor.
 
-    ``if_positive`` names what follows a positive result (``record`` never blocks). ``methods`` limits the
-    accepted methods, empty for any. ``n_separate_days`` is how many negative specimens on different days one
-    screen takes. ``closing`` is False where the closing screen does not ask the analyte.
+    ``if_positive`` names what follows a positive result (``record`` never blocks). A negative counts from the
+    ``specimens`` named, a positive from any. ``n_separate_days`` is how many negative specimens on different
+    days one screen takes. ``closing`` is False where the closing screen does not ask the analyte.
     """
 
     analyte: str
     label: str
-    specimen: str
+    specimens: tuple[str, ...]
     group: str
     if_positive: str
     source: str
     confidence: str
-    methods: tuple[str, ...] = ()
+    needs_nucleic_acid_test: bool = False
     n_separate_days: int = 1
     closing: bool = True
     valid_from: date | None = None
@@ -133,6 +133,13 @@ class Pathway:
 def profile_codes() -> tuple[str, ...]:
     """Return the codes of all screening profiles."""
     return tuple(entry["code"] for entry in read_table("screening_profiles.toml")["profile"])
+
+
+def screening_analytes() -> dict[str, str]:
+    """Return everything a donor is screened for, laboratory analytes and questions: code to label."""
+    analytes = {entry["code"]: entry["label"] for entry in read_table("screening_analytes.toml")["analyte"]}
+    questions = read_table("screening_questions.toml")["question"]
+    return analytes | {entry["code"]: entry["meaning"] for entry in questions}
 
 
 def release_pathways() -> dict[str, Pathway]:
@@ -245,16 +252,15 @@ def _requirements(merges: tuple[str, ...], on: date) -> tuple[Requirement, ...]:
 
 def _requirement(analyte: Mapping[str, Any], cells: list[dict[str, Any]]) -> Requirement:
     strictest = max(cells, key=lambda cell: IF_POSITIVE.index(cell["if_positive"]))
-    limited = [set(cell["methods"]) for cell in cells if "methods" in cell]
     return Requirement(
         analyte=analyte["code"],
         label=analyte["label"],
-        specimen=analyte["specimen"],
+        specimens=tuple(analyte["specimens"]),
         group=analyte["group"],
         if_positive=strictest["if_positive"],
         source=strictest["source"],
         confidence=strictest["confidence"],
-        methods=tuple(sorted(set.intersection(*limited))) if limited else (),
+        needs_nucleic_acid_test=any(cell.get("needs_nucleic_acid_test", False) for cell in cells),
         n_separate_days=max(cell.get("n_separate_days", 1) for cell in cells),
         closing=analyte.get("closing", True),
         valid_from=strictest.get("valid_from"),
