@@ -1,8 +1,10 @@
 """The study: every table declared once; facts derived once; read, check, write, merge, release."""
 
+from commensal.study.check import check, demand_usable
 from commensal.study.folder import Study, StudyWriter, open_study, study_of, write_study
 from commensal.study.inputs import INPUTS
 from commensal.study.manifest import Manifest
+from commensal.study.problems import as_problems, is_usable
 from commensal.study.result_folder import read_results, write_results
 from commensal.study.results import RESULTS
 
@@ -12,6 +14,10 @@ __all__ = [
     "Manifest",
     "Study",
     "StudyWriter",
+    "as_problems",
+    "check",
+    "demand_usable",
+    "is_usable",
     "open_study",
     "read_results",
     "study_of",

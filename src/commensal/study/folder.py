@@ -236,10 +236,13 @@ def move_into_place(work: Path, folder: Path) -> None:
     work.rename(folder)
 
 
-def read_parquet(path: Path, *, columns: list[str] | None = None) -> pl.DataFrame:
-    """Read a Parquet file, whatever signs its name holds. Raises :class:`InputError` where it is none."""
+def read_parquet(path: Path, *, columns: list[str] | None = None, n_rows: int | None = None) -> pl.DataFrame:
+    """Read a Parquet file or its first rows, whatever signs its name holds.
+
+    Raises :class:`InputError` where it is no Parquet file.
+    """
     try:
-        return pl.read_parquet(path, columns=columns, glob=False)
+        return pl.read_parquet(path, columns=columns, n_rows=n_rows, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(path, error) from error
 
