@@ -69,6 +69,42 @@ def incidence_rate(
     return n_events * scale, Interval(lower * scale, upper * scale, level)
 
 
+@dataclass(frozen=True)
+class ClusteredProportion:
+    """A proportion of units that come in clusters; ``se`` is None where only exact limits are given."""
+
+    estimate: float
+    se: float | None
+    lower: float
+    upper: float
+    method: str
+
+
+def clustered_proportion(hits: np.ndarray, *, sizes: np.ndarray, level: float = 0.95) -> ClusteredProportion:
+    """Share of units hit, the units of cluster i being ``sizes[i]`` with ``hits[i]`` of them hit.
+
+    Ratio estimate r = Σyᵢ/Σmᵢ with Var = N/(N−1) Σ(yᵢ − r mᵢ)²/(Σmᵢ)² over the N clusters with units, limits
+    on the logit scale. Where none or all units are hit (or N = 1) the limits are Clopper–Pearson over the
+    clusters: units of one cluster are no independent witnesses.
+    Refuses (InputError) when there are no units. Reference: Cochran, Sampling Techniques 1977, chapter 6.
+    """
+    seen = sizes > 0
+    hits, sizes, n_clusters = hits[seen], sizes[seen], int(seen.sum())
+    if not n_clusters:
+        raise InputError("no units to take a share of", expected="at least one cluster with units")
+    ratio = float(hits.sum() / sizes.sum())
+    spread = float(((hits - ratio * sizes) ** 2).sum())
+    if ratio in (0.0, 1.0) or n_clusters < 2 or spread == 0:
+        exact = clopper_pearson(round(ratio * n_clusters), n=n_clusters, level=level)
+        lower, upper = min(exact.lower, ratio), max(exact.upper, ratio)
+        return ClusteredProportion(ratio, None, lower, upper, "Clopper–Pearson over patients")
+    se = (spread * n_clusters / (n_clusters - 1)) ** 0.5 / float(sizes.sum())
+    half = float(norm.ppf((1 + level) / 2)) * se / (ratio * (1 - ratio))
+    logit = float(np.log(ratio / (1 - ratio)))
+    lower, upper = (float(1 / (1 + np.exp(-(logit + side * half)))) for side in (-1, 1))
+    return ClusteredProportion(ratio, se, lower, upper, "ratio estimator clustered by patient, logit limits")
+
+
 def _check(n_events: int, *, n: int, level: float) -> None:
     if n < 1 or not 0 <= n_events <= n:
         raise InputError(f"{n_events} of {n} is no proportion", expected="0 ≤ events ≤ n and n ≥ 1")

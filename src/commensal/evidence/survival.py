@@ -24,8 +24,8 @@ def grouped_counts(rows: pl.DataFrame) -> pl.DataFrame:
     """Sum rows [stratum, entry, time, event, n] to one row per distinct combination, sorted.
 
     ``stratum``, ``entry`` and ``n`` may be absent (one stratum, entry at null, one patient a row). A null
-    entry means observed from the origin. Refuses (InputError) times that are null or not finite and entries at or
-    after the time.
+    entry means observed from the origin. Refuses (InputError) times that are null or not finite and entries
+    at or after the time.
     """
     have = rows.columns
     rows = rows.with_columns(
@@ -81,7 +81,7 @@ def aalen_johansen(rows: pl.DataFrame, *, causes: Sequence[int] = (), level: flo
 
     Notes
         CIF_k(t) = Σ_{s ≤ t} S(s−) d_k(s) / Y(s), S the Kaplan–Meier estimate of all causes together. SE is
-        the Greenwood-type delta-method estimate (the one R's survfit prints); limits by the log(−log) transform.
+        the Greenwood-type delta-method estimate (as R's survfit prints); limits by the log(−log) transform.
         One minus Kaplan–Meier with the competing events censored is larger, and wrong.
     References: Aalen & Johansen, Scand J Stat 1978;5:141.
     """
