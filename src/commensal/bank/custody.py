@@ -191,7 +191,6 @@ def _illegal_administration(state: UnitState, event: Event) -> str:
 
 
 def _applied(state: UnitState, event: Event, *, fault: str) -> UnitState:
-    faults = (*state.faults, fault) if fault else state.faults
     if event.event == "corrected":
         return _taken_back(state, event, fault=fault)
     changed = replace(
