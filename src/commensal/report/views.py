@@ -1,0 +1,51 @@
+"""What a section of a page is made of: words, pictures and tables, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture (SVG text) with its caption and the words a screen reader says for it."""
+
+    svg: str
+    caption: str
+    description: str
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A printed table: head, rows of finished text, and which columns are numbers.
+
+    A folded table opens on a click; it prints open.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int] = frozenset()
+    is_folded: bool = False
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of the flow diagram with the side boxes of those who left."""
+
+    label: str
+    n: str
+    left: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question of the report: a title, the answer first, pictures, tables."""
+
+    anchor: str
+    title: str
+    lead: str = ""
+    cautions: tuple[str, ...] = ()
+    tiles: tuple[tuple[str, str], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[TableView, ...] = ()
