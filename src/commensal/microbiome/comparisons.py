@@ -169,7 +169,7 @@ def _donor_samples(
 
 def _of_donor(donor_id: str, samples: Mapping[str, list[str]], *, depth: Mapping[str, float]) -> Reference:
     if not samples.get(donor_id):
-        return Reference(label=donor_id, reason=f"no sample of donor {donor_id}")
+        return Reference(label=donor_id, reason=f"no sample of donor {donor_id} with a profile")
     return _read_by(donor_id, samples[donor_id], depth=depth)
 
 

@@ -75,11 +75,15 @@ def engraft(
     abundance = rarefy(full, depth=rarefy_to, seed=seed) if rarefy_to is not None else full
     depth = depths(full, study.read("samples", columns=["sample_id", "n_reads"]))
     found = comparisons(study, depth=depth, profiled=abundance.sample_ids)
-    without = [c for c in found if c.sample_id is None]
-    unread = [c for c in found if c.sample_id is not None and c.sample_id not in abundance.rows]
     measured = [c for c in found if c.sample_id in abundance.rows]
-    parts = [_measure(measured, abundance, depth=depth, level=level)]
-    parts += [_unmeasured(without, ("peds",)), _unmeasured(unread, MEASURES, reason=NO_PROFILE)]
+    shallow = [c for c in found if c.sample_id in full.rows and c.sample_id not in abundance.rows]
+    unread = [c for c in found if c.sample_id is not None and c.sample_id not in full.rows]
+    parts = [
+        _measure(measured, abundance, depth=depth, level=level),
+        _unmeasured(shallow, MEASURES, reason=f"fewer than {rarefy_to} reads: left out by rarefaction"),
+        _unmeasured(unread, MEASURES, reason=NO_PROFILE),
+        _unmeasured([c for c in found if c.sample_id is None], ("peds",)),
+    ]
     order = pl.col("measure").cast(pl.Enum(MEASURES))
     return pl.concat(parts).sort("subject_id", "day", "sample_id", order, nulls_last=True)
 
