@@ -82,7 +82,7 @@ def _outcome_table(rows: pl.DataFrame, variable: str, *, is_folded: bool) -> Tab
         (
             words.level(variable, r["group_level"]),
             words.plain(r["endpoint"]),
-            words.LANDMARKS.get(r["landmark"], r["landmark"]),
+            words.landmark(r["landmark"]),
             r["method"] or "",
             digits.whole(r["n_due"]),
             digits.whole(r["n_missing"]),
@@ -104,8 +104,8 @@ def _missing_table(rows: pl.DataFrame) -> tuple[TableView, ...]:
         (
             words.level(r["group_variable"], r["group_level"]),
             words.plain(r["endpoint"]),
-            words.LANDMARKS.get(r["landmark"], r["landmark"]),
-            words.REASONS.get(r["reason"], r["reason"]),
+            words.landmark(r["landmark"]),
+            words.REASONS.get(r["reason"]) or words.plain(r["reason"]),
             digits.whole(r["n"]),
         )
         for r in rows.iter_rows(named=True)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from commensal.vocabulary.adverse_events import adverse_events
+from commensal.vocabulary.indications import indications
+from commensal.vocabulary.routes import routes
+
 LANDMARKS = {"W8": "Week 8", "M3": "3 months", "Y1": "1 year", "Y5": "5 years"}
 
 UNITS = {
@@ -47,16 +51,21 @@ def plain(code: str | None) -> str:
     return text[0].upper() + text[1:]
 
 
+def landmark(code: str | None) -> str:
+    """A landmark in words."""
+    return LANDMARKS.get(code or "", code or "")
+
+
 def level(variable: str | None, code: str | None) -> str:
     """The level of a group variable in words, from the vocabulary where it knows the code."""
     if code is None:
         return ""
+    if variable == "all":
+        return "All"
     return _vocabulary(variable or "").get(code) or plain(code)
 
 
 @cache
 def _vocabulary(variable: str) -> dict[str, str]:
-    from commensal import vocabulary
-
-    lists = {"indication": "indications", "route": "routes", "term": "adverse_event_terms"}
-    return vocabulary.labels(lists[variable]) if variable in lists else {}
+    books = {"indication": indications, "route": routes, "term": adverse_events}
+    return {entry.code: entry.label for entry in books[variable]()} if variable in books else {}
