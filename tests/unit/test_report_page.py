@@ -25,19 +25,20 @@ def flow(label: str = "Registered") -> pl.DataFrame:
 
 
 def estimates() -> pl.DataFrame:
-    base = {"landmark": "M3", "group_variable": "indication", "group_level": "uc", "unit": "proportion"}
+    remission = {"endpoint": "remission", "group_variable": "indication", "group_level": "uc"}
+    remission |= {"unit": "proportion", "method": "observed cases"}
+    seen = {"estimate": 0.25, "lower": 0.1, "upper": 0.5, "n": 12, "n_events": 3, "n_due": 15, "n_missing": 3}
+    nobody = {"n": 0, "n_events": 0, "n_due": 0, "n_missing": 0, "reason": "nobody is due yet"}
+    serious = {"endpoint": "serious_adverse_event", "group_variable": "all", "group_level": "all"}
+    zero = {"estimate": 0.0, "lower": 0.0, "upper": 0.03, "n": 100, "n_events": 0, "n_due": 120}
     return pl.DataFrame(
         [
-            {**base, "endpoint": "remission", "method": "observed cases", "estimate": 0.25, "lower": 0.1, "upper": 0.5,
-             "n": 12, "n_events": 3, "n_due": 15, "n_missing": 3, "reference": "control arms 5–9 %"},
-            {**base, "landmark": "Y5", "endpoint": "remission", "method": "observed cases", "n": 0, "n_events": 0,
-             "n_due": 0, "n_missing": 0, "reason": "nobody is due yet"},
-            {"endpoint": "serious_adverse_event", "group_variable": "all", "group_level": "all",
-             "unit": "per_procedure", "estimate": 0.0, "lower": 0.0, "upper": 0.03, "n": 100, "n_events": 0,
-             "n_due": 120, "n_missing": 20},
+            {**remission, **seen, "landmark": "M3", "reference": "control arms 5–9 %"},
+            {**remission, **nobody, "landmark": "Y5"},
+            {**serious, **zero, "unit": "per_procedure", "n_missing": 20},
         ],
         infer_schema_length=None,
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_counts_denominators_and_zero_are_printed(page: str):
 
 @pytest.mark.slow
 def test_the_page_is_self_contained(page: str):
-    addresses = [a for a in re.findall(r"""(?:src|href)=["']([^"'#]+)""", page)]
+    addresses = list(re.findall(r"""(?:src|href)=["']([^"'#]+)""", page))
     assert addresses == []
     assert not re.search(r"<script|@import|url\(", page)
 
