@@ -2,6 +2,7 @@
 
 import duckdb
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def expected_rows(people, rules):
     )
 
 
+@pytest.mark.slow
 @given(rules_lists, st.lists(answers, min_size=1, max_size=5))
 @settings(deadline=None, max_examples=60)
 def test_python_and_polars_agree(rules, people):
@@ -85,6 +87,7 @@ def test_python_and_polars_agree(rules, people):
     assert combined == {i: combine(judge_each(person, rules=rules)) for i, person in enumerate(people)}
 
 
+@pytest.mark.slow
 @given(rules_lists, st.lists(answers, min_size=1, max_size=4))
 @settings(deadline=None, max_examples=15)
 def test_python_and_duckdb_agree(rules, people):
@@ -98,6 +101,7 @@ def test_python_and_duckdb_agree(rules, people):
     assert combined == {i: combine(judge_each(person, rules=rules)) for i, person in enumerate(people)}
 
 
+@pytest.mark.slow
 @given(conditions, answers, st.sampled_from(["n1", "n2", "b1", "b2", "t1"]), st.data())
 @settings(deadline=None, max_examples=100)
 def test_a_late_answer_never_overturns_a_verdict(condition, person, fact, data):
