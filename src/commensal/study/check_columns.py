@@ -63,8 +63,6 @@ def _check_blank(frame: pl.DataFrame, column: Column, table: str) -> Iterator[pl
 
 
 def _check_codes(frame: pl.DataFrame, column: Column, table: str) -> Iterator[pl.DataFrame]:
-    if column.codes == "instruments":
-        return
     codes = codes_of(column)
     strange = set(frame[column.name].unique().drop_nulls()) - set(codes)
     if not strange:

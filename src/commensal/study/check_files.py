@@ -28,13 +28,10 @@ class Tables:
 
     def read(self, name: str, *columns: str) -> pl.DataFrame:
         """Some columns of a table, with ``row`` (from 0) in front; unsound columns are null."""
-        table, sound = INPUTS[name], self.sound.get(name, frozenset())
-        frame = self.study.read(name, columns=[c for c in columns if c in sound]) if sound else table.empty()
-        missing = [c for c in columns if c not in sound]
-        made = [pl.lit(None, dtype=table[c].storage).alias(c) for c in missing]
-        if len(missing) == len(columns):
-            frame = pl.DataFrame({"row": range(self.rows(name))}, schema={"row": pl.UInt32})
-            return frame.with_columns(made)
+        sound = self.sound.get(name, frozenset())
+        there = [c for c in columns if c in sound]
+        frame = self.study.read(name, columns=there) if there else pl.DataFrame(height=self.rows(name))
+        made = [pl.lit(None, dtype=INPUTS[name][c].storage).alias(c) for c in columns if c not in sound]
         return frame.with_columns(made).select(columns).with_row_index("row")
 
     def rows(self, name: str) -> int:
@@ -116,7 +113,10 @@ def _schema(study: Study, name: str, *, is_changed: bool) -> dict[str, pl.DataTy
     path = study.folder / f"{name}.parquet"
     if not path.is_file():
         return None
-    return dict(read_parquet(path).schema if is_changed else read_parquet(path, n_rows=0).schema)
+    if is_changed:
+        count_rows(path)
+        return dict(read_parquet(path).schema)
+    return dict(read_parquet(path, n_rows=0).schema)
 
 
 def _check_schema(schema: dict[str, pl.DataType], table: Table) -> Iterator[pl.DataFrame]:

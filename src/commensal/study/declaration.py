@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import polars as pl
 
@@ -114,17 +115,17 @@ class Table:
     def __getitem__(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """The declared columns, each date followed by its integer-day twin."""
         return tuple(c for column in self.declared for c in _with_twin(column))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of all columns, in order."""
         return tuple(c.name for c in self.columns)
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, pl.DataType]:
         """Column name → Polars type."""
         return {c.name: c.storage for c in self.columns}

@@ -45,7 +45,7 @@ class Study:
             return engines.scan(path, engine=self.engine)
         if self.folder is not None:
             return engines.place(table.empty(), engine=self.engine)
-        return nw.from_native(self.frames.get(name, table.empty()).lazy())
+        return nw.from_native((self.frames[name] if name in self.frames else table.empty()).lazy())
 
     def read(self, name: str, *, columns: list[str] | None = None) -> pl.DataFrame:
         """A table, or some of its columns, in memory. Unknown names raise InputError."""
@@ -57,7 +57,7 @@ class Study:
         path = self._path(name)
         if path is not None:
             return read_parquet(path, columns=columns)
-        frame = self.frames.get(name, table.empty())
+        frame = self.frames[name] if name in self.frames else table.empty()
         return frame.select(columns) if columns else frame
 
     def has(self, name: str) -> bool:
@@ -243,7 +243,8 @@ def read_parquet(path: Path, *, columns: list[str] | None = None, n_rows: int | 
     """
     try:
         return pl.read_parquet(path, columns=columns, n_rows=n_rows, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        # A damaged page can make the reader panic, which is no ordinary Exception.
         raise _unreadable(path, error) from error
 
 
@@ -251,7 +252,7 @@ def count_rows(path: Path) -> int:
     """Rows of a Parquet file, from its footer. Raises :class:`InputError` where it is none."""
     try:
         return pq.read_metadata(path).num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a column name that is not UTF-8
         raise _unreadable(path, error) from error
 
 

@@ -76,7 +76,15 @@ def _screening_analytes() -> tuple[str, ...]:
 
 
 def _visits() -> tuple[str, ...]:
-    return ("SCR", "V0", "W1", "W4", "W8", "M3", "M6", "Y1", "Y2", "Y3", "Y4", "Y5")
+    from commensal.vocabulary.windows import visits
+
+    return tuple(visits())
+
+
+def _instruments() -> tuple[str, ...]:
+    from commensal.vocabulary.instruments.declaration import instruments
+
+    return instruments().codes
 
 
 _LISTS: dict[str, Callable[[], tuple[str, ...]]] = {
@@ -87,6 +95,7 @@ _LISTS: dict[str, Callable[[], tuple[str, ...]]] = {
     "analytes": _analytes,
     "adverse_event_terms": _adverse_event_terms,
     "causalities": _causalities,
+    "instruments": _instruments,
     "screening_analytes": _screening_analytes,
     "visits": _visits,
 }
