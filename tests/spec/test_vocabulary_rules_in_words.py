@@ -9,9 +9,7 @@ from commensal.vocabulary.conditions import Compare, OneOf, read_condition
 from commensal.vocabulary.eligibility import cohort_of, judge_routes, rule_set, study_rules
 from commensal.vocabulary.rules import Rule, combine, in_force, judge, judge_each
 
-RULES = {
-    rule.id: rule for name in ("recipient", "routes", "study", "gates", "release") for rule in rule_set(name)
-}
+RULES = {rule.id: rule for name in ("recipient", "routes", "study", "gates") for rule in rule_set(name)}
 
 
 def outcome(rule_id, **facts):
@@ -112,15 +110,6 @@ def test_the_dose_of_a_child_is_one_gram_a_kilogram_capped_at_the_adult_dose(
 
 def test_historical_material_is_never_issuable():
     assert outcome("GATE20", release_pathway="historical") == "not_met"
-    assert outcome("REL01", release_pathway="historical") == "not_met"
-
-
-def test_an_external_product_rests_on_its_certificate_and_lot():
-    external = {"release_pathway": "external_product", "screening_window": "undetermined"}
-    assert outcome("REL02", **external, has_supplier_certificate=True, supplier_lot="L7") == "met"
-    assert outcome("REL02", **external, has_supplier_certificate=True) != "met"
-    bookend = {"release_pathway": "bookend", "has_supplier_certificate": True, "supplier_lot": "L7"}
-    assert outcome("REL02", **bookend, screening_window="not_met") == "not_met"
 
 
 # --- routes

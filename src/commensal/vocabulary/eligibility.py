@@ -1,4 +1,4 @@
-"""Rule sets on recipients, routes, preparation, the study, matching gates and release."""
+"""Rule sets on recipients, routes, preparation, the study and matching gates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ RULE_SETS = {
     "preparation": "eligibility_preparation.toml",
     "study": "eligibility_study.toml",
     "gates": "gates.toml",
-    "release": "release.toml",
 }
 
 

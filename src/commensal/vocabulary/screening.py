@@ -255,7 +255,7 @@ def _requirement(analyte: Mapping[str, Any], cells: list[dict[str, Any]]) -> Req
     return Requirement(
         analyte=analyte["code"],
         label=analyte["label"],
-        specimens=tuple(analyte["specimens"]),
+        specimens=(analyte["specimen"], *analyte.get("also_from", ())),
         group=analyte["group"],
         if_positive=strictest["if_positive"],
         source=strictest["source"],
