@@ -201,7 +201,7 @@ def _refuse_hidden(text: str) -> None:
         raise _unknown(text)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _nearly(word: str, spelled: tuple[str, ...]) -> bool:
     """Whether ``word`` is a misspelling of a parenteral word (and no word of an enteral route)."""
     if len(word) < 8 or word in _known_words():

@@ -182,6 +182,10 @@ class Instrument(Entry):
         totals = {s.code: s.as_item() for s in self.scores}
         return totals | {item.code: item for item in self.items}
 
+    def input_code(self, name: str) -> str:
+        """Return the input that ``name`` stands for: "total" may name the only score of an instrument."""
+        return self.primary if name == "total" and len(self.scores) == 1 else name
+
     def score(self, code: str) -> Score:
         """Return a score by its code."""
         return _by_code(self.scores, code, f"score of {self.code}")

@@ -74,8 +74,9 @@ def _values(
 ) -> tuple[dict[str, float | None], dict[str, str], tuple[str, ...]]:
     """Return every item and score, why each missing score is missing, and the refused answers."""
     inputs = declared.inputs
-    _refuse_unknown(declared, answers)
-    given = {name: float(value) for name, value in answers.items() if value is not None}
+    named = [(declared.input_code(name), value) for name, value in answers.items()]
+    _refuse_unknown(declared, [name for name, _ in named])
+    given = {name: float(value) for name, value in named if value is not None}
     bad = {name for name, value in given.items() if not inputs[name].admits(value)}
     values: dict[str, float | None] = {
         item.code: item.scored(given[item.code]) if item.code in given and item.code not in bad else None
@@ -116,7 +117,7 @@ def _refusal(item: Item, value: float) -> str:
     return f"{item.code} is {value:g}, expected {allowed}"
 
 
-def _refuse_unknown(declared: Instrument, items: Mapping[str, object] | list[str]) -> None:
+def _refuse_unknown(declared: Instrument, items: list[str]) -> None:
     inputs = declared.inputs
     for name in items:
         if name not in inputs:
@@ -153,9 +154,7 @@ def score(
     import polars as pl
 
     declared = instrument(code)
-    long = assessments.lazy().filter(pl.col("instrument") == code).collect()
-    _refuse_unknown(declared, long["item"].unique().sort().to_list())
-    wide = _with_scores(_wide(long, declared), declared)
+    wide = _with_scores(_wide(_answers(declared, assessments), declared), declared)
     known = _with_baseline(wide, declared, baseline_visits)
     return (
         known.with_columns(
@@ -184,6 +183,17 @@ def _output(declared: Instrument) -> list[pl.Expr]:
     ]
 
 
+def _answers(declared: Instrument, assessments: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """Return the instrument's own rows, every item by its code and every value as Float64."""
+    import polars as pl
+
+    mine = assessments.lazy().filter(pl.col("instrument") == declared.code)
+    long = mine.with_columns(pl.col("item").cast(pl.String), pl.col("value").cast(pl.Float64)).collect()
+    codes = {name: declared.input_code(name) for name in long["item"].unique().sort().to_list()}
+    _refuse_unknown(declared, list(codes.values()))
+    return long.with_columns(pl.col("item").replace(codes))
+
+
 def _wide(long: pl.DataFrame, declared: Instrument) -> pl.DataFrame:
     """One row per assessment, one Float64 column per input (prefixed raw:), null where missing."""
     import polars as pl
@@ -195,9 +205,7 @@ def _wide(long: pl.DataFrame, declared: Instrument) -> pl.DataFrame:
             expected="one value per visit, item and occurrence",
             do="number repeated assessments by occurrence",
         )
-    values = long.with_columns(
-        pl.col("value").cast(pl.Float64), (_RAW + pl.col("item").cast(pl.String)).alias("item")
-    )
+    values = long.with_columns((_RAW + pl.col("item")).alias("item"))
     names = [_RAW + name for name in declared.inputs]
     wide = values.pivot(on="item", index=KEYS, values="value")
     return wide.with_columns(pl.lit(None, pl.Float64).alias(n) for n in names if n not in wide.columns)
@@ -221,7 +229,7 @@ def _admits_expr(item: Item) -> pl.Expr:
 
     value = pl.col(_RAW + item.code)
     if item.values:
-        return value.is_in(item.values)
+        return value.is_in([float(allowed) for allowed in item.values])
     # NaN counts as greater than every number in Polars, so it falls outside too.
     inside = (value >= item.minimum) & (value <= item.maximum)
     steps = (value - item.minimum) / item.step if item.step else pl.lit(0.0)
@@ -301,8 +309,7 @@ def check_answers(code: str, assessments: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     declared = instrument(code)
-    long = assessments.filter(pl.col("instrument") == code)
-    _refuse_unknown(declared, long["item"].unique().sort().to_list())
+    long = _answers(declared, assessments)
     wide = _with_scores(_wide(long, declared), declared)
     refused = [
         wide.filter(pl.col(_BAD + name)).select(
@@ -320,10 +327,8 @@ def _suspect_scale(long: pl.DataFrame, declared: Instrument) -> pl.DataFrame:
     import polars as pl
 
     ceiling, items = declared.suspect_if_never_above, [item.code for item in declared.items]
-    answers = long.filter(pl.col("item").is_in(items)).with_columns(pl.col("value").cast(pl.Float64))
+    answers = long.filter(pl.col("item").is_in(items))
     largest = answers["value"].max()
     if ceiling is None or not isinstance(largest, float) or largest > ceiling:
         answers = answers.clear()
-    return answers.select(
-        *KEYS, pl.col("item").cast(pl.String), "value", pl.lit("suspect_scale").alias("rule")
-    )
+    return answers.select(*KEYS, "item", "value", pl.lit("suspect_scale").alias("rule"))
