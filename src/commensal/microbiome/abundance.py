@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 from scipy import sparse
@@ -84,13 +85,13 @@ class Abundance:
         return replace(self, values=values, sample_ids=tuple(sample_ids))
 
 
-def abundance_of(study: Study) -> Abundance:
-    """Return the study's abundances; samples and taxa in the order of their ids.
+def abundance_of(study: Study, *, samples: Collection[str] | None = None) -> Abundance:
+    """Return the study's abundances, or those of some samples; samples and taxa in the order of their ids.
 
     A study without abundances gives an Abundance without rows. Refuses (InputError) counts mixed with
     proportions, a row that has neither, and a taxon given twice for one sample.
     """
-    rows = study.read("abundances", columns=["sample_id", "taxon_id", "count", "proportion"])
+    rows = _rows(study, samples)
     is_counts = rows["proportion"].null_count() == rows.height
     if not is_counts and rows["count"].null_count() < rows.height:
         raise InputError(
@@ -108,6 +109,16 @@ def abundance_of(study: Study) -> Abundance:
     if matrix.nnz < rows.height:
         raise InputError("a taxon is given twice for one sample", expected="one row for each pair")
     return Abundance(matrix, sample_ids, taxon_ids, is_counts)
+
+
+def _rows(study: Study, samples: Collection[str] | None) -> pl.DataFrame:
+    columns = ["sample_id", "taxon_id", "count", "proportion"]
+    if samples is None:
+        return study.read("abundances", columns=columns)
+    if not samples:
+        return study.read("abundances", columns=columns).clear()
+    chosen = study.frame("abundances").select(columns).filter(nw.col("sample_id").is_in(sorted(samples)))
+    return chosen.collect(backend="polars").to_native()
 
 
 def _index(ids: pl.Series) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -183,10 +194,15 @@ def depths(abundance: Abundance, samples: pl.DataFrame) -> dict[str, float]:
     ``samples`` is the study's table of samples. Where neither is known the sample is not in the result.
     """
     if abundance.is_counts:
-        return dict(zip(abundance.sample_ids, abundance.totals.tolist(), strict=True))
+        return totals_by_sample(abundance)
     stated = samples.filter(pl.col("n_reads").is_not_null())
     reads = dict(zip(stated["sample_id"], stated["n_reads"].cast(pl.Float64), strict=True))
     return {s: reads[s] for s in abundance.sample_ids if s in reads}
+
+
+def totals_by_sample(abundance: Abundance) -> dict[str, float]:
+    """Return each sample's sum: reads where these are counts, else close to one for all."""
+    return dict(zip(abundance.sample_ids, abundance.totals.tolist(), strict=True))
 
 
 def deepest(sample_ids: Iterable[str], *, depth: Mapping[str, float]) -> str | None:

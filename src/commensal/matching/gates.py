@@ -1,0 +1,229 @@
+"""The gates between one lot and one recipient: facts gathered, rules judged, every failure in words.
+
+The rules are the vocabulary's, cited; here their facts are gathered. What is not recorded is unknown, and
+unknown does not pass. One thing is read from silence: a recipient without a recorded reaction to a donor
+had none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from commensal.bank.release import screening_results
+from commensal.matching.recipient import Recipient, allergen_words
+from commensal.matching.stock import Lot
+from commensal.study import Study
+from commensal.vocabulary import Route, is_compatible
+from commensal.vocabulary.donor_verdicts import ScreeningResult, release_window
+from commensal.vocabulary.rules import Rule, Verdict, in_force, judge_each, read_rules, worst
+from commensal.vocabulary.screening import Profile, screening_profile
+
+BANK = "BANK"
+
+
+@dataclass(frozen=True)
+class Gated:
+    """What the gates say of one lot: failed rules (not met or undetermined), warnings, and the words."""
+
+    lot: Lot
+    failed: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def is_eligible(self) -> bool:
+        """Every gate is met."""
+        return not self.failed
+
+
+def gate_rules(*, on: date) -> tuple[Rule, ...]:
+    """Return the gates in force on a date."""
+    return in_force(read_rules("gates.toml"), on=on)
+
+
+def judge_lots(
+    study: Study,
+    lots: list[Lot],
+    *,
+    recipient: Recipient,
+    on: date,
+    on_day: int,
+    profile: str | Profile,
+    route: Route | None,
+) -> list[Gated]:
+    """Judge every lot for one recipient, in the order given."""
+    rules = gate_rules(on=on)
+    screens = Screens(study, lots, profile=profile, on=on)
+    return [
+        _gated(
+            lot,
+            lot_facts(lot, recipient=recipient, on_day=on_day, route=route, screens=screens),
+            rules,
+            recipient,
+        )
+        for lot in lots
+    ]
+
+
+def _gated(lot: Lot, facts: Mapping[str, Any], rules: Iterable[Rule], recipient: Recipient) -> Gated:
+    verdicts = judge_each({**recipient.facts, **facts}, rules=rules)
+    open_ = [v for v in verdicts if v.outcome != "met"]
+    failed = [(v.rule.id, v.explain()) for v in open_ if v.rule.is_binding]
+    return Gated(
+        lot,
+        failed=(*failed, *_refused(lot, recipient)),
+        warnings=tuple(_warning(v) for v in open_ if not v.rule.is_binding),
+    )
+
+
+def _refused(lot: Lot, recipient: Recipient) -> list[tuple[str, str]]:
+    """Return the bank's refusal; a reservation for this very recipient is none."""
+    if not lot.refusal or (
+        lot.reserved_for == recipient.patient_id and lot.refusal == f"reserved for {recipient.patient_id}"
+    ):
+        return []
+    why = "reserved for another patient" if lot.refusal.startswith("reserved for") else lot.refusal
+    return [(BANK, f"Not met (excludes): The bank can issue the lot. It cannot: {why}.")]
+
+
+def _warning(verdict: Verdict) -> str:
+    return f"Caution: {verdict.explain()}"
+
+
+def lot_facts(
+    lot: Lot, *, recipient: Recipient, on_day: int, route: Route | None, screens: Screens
+) -> dict[str, Any]:
+    """Return the facts the gates ask of a lot for a recipient; what nobody recorded is None."""
+    unit = lot.unit
+    expires, dose = unit["expires_day"], unit["dose_grams"]
+    weight = recipient.weight_kilograms
+    return {
+        "release_pathway": unit["release_pathway"],
+        "is_released": lot.is_released,
+        "has_hold": lot.hold != "none",
+        "days_to_expiry": None if expires is None else expires - on_day,
+        "donor_screening": screens.of(lot),
+        "donor_cmv_igg": _serostatus(donor.get("cmv_igg") for donor in lot.donors),
+        "donor_ebv_igg": _serostatus(donor.get("ebv_igg") for donor in lot.donors),
+        "donor_helicobacter_pylori": screens.helicobacter(lot),
+        "has_allergen_conflict": _conflict(recipient.allergens, lot),
+        "had_reaction_to_donor": _any(recipient.reactions.get(d, False) for d in lot.donor_ids),
+        "route": route.value if route else None,
+        "is_product_fit_for_route": is_compatible(unit["product"], route=route)
+        if route and unit["product"]
+        else None,
+        **_restriction(lot, recipient),
+        "dose_grams": dose,
+        "dose_grams_per_kilogram": dose / weight if dose is not None and weight else None,
+    }
+
+
+def _restriction(lot: Lot, recipient: Recipient) -> dict[str, bool | None]:
+    kinds = [donor.get("kind") for donor in lot.donors]
+    own = [donor.get("patient_id") == recipient.patient_id for donor in lot.donors]
+    is_autologous = "autologous" in (*kinds, lot.unit["product"])
+    restricted = (
+        True if is_autologous else _any(None if kind is None else kind == "directed" for kind in kinds)
+    )
+    meant = (
+        all(own) and bool(own)
+        if is_autologous
+        else True
+        if lot.reserved_for == recipient.patient_id
+        else None
+    )
+    return {
+        "is_autologous": is_autologous,
+        "is_restricted_to_one_patient": restricted,
+        "is_meant_for_recipient": meant,
+        "is_donor_recipient": any(own),
+    }
+
+
+def _serostatus(statuses: Iterable[str | None]) -> str | None:
+    """Return positive if any donor is, negative if all are, else unknown (equivocal and pending too)."""
+    found = list(statuses)
+    if "positive" in found:
+        return "positive"
+    return "negative" if found and set(found) == {"negative"} else None
+
+
+def _conflict(allergens: frozenset[str] | None, lot: Lot) -> bool | None:
+    if allergens is None:
+        return None
+    eaten = [donor.get("recent_foods") for donor in lot.donors] or [None]
+    return _any(None if foods is None else bool(allergen_words(foods) & allergens) for foods in eaten)
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    if True in found:
+        return True
+    return None if None in found else False
+
+
+class Screens:
+    """Laboratory screens of the donors of some lots, each donation judged once."""
+
+    def __init__(self, study: Study, lots: list[Lot], *, profile: str | Profile, on: date) -> None:
+        wanted = sorted({donor for lot in lots for donor in lot.donor_ids})
+        self._rows = {
+            donor: rows
+            for (donor,), rows in study.read("screenings")
+            .filter(pl.col("donor_id").is_in(wanted))
+            .sort("result_id")
+            .partition_by("donor_id", as_dict=True)
+            .items()
+        }
+        self._results = {donor: screening_results(rows) for donor, rows in self._rows.items()}
+        donations = study.read("donations", columns=["donation_id", "donated_on"])
+        self._donated_on = dict(donations.iter_rows())
+        self._profile, self._on = profile, on
+        self._judged: dict[tuple[str, str | None, date | None, str], str] = {}
+
+    def of(self, lot: Lot) -> str:
+        """Return the least favourable verdict of the lot's donors around their donations."""
+        pathway = lot.unit["release_pathway"]
+        if pathway == "external_product":
+            return {True: "met", False: "not_met"}.get(lot.unit["has_supplier_certificate"], "undetermined")
+        return worst(self._donation(d, donation, lot.unit, pathway) for d, donation in lot.donations)
+
+    def _donation(self, donor: str, donation: str | None, unit: Mapping[str, Any], pathway: str) -> str:
+        donated = self._donated_on.get(donation) if donation else unit["produced_on"]
+        key = (donor, donation, donated, pathway)
+        if key not in self._judged:
+            self._judged[key] = self._verdict(*key)
+        return self._judged[key]
+
+    def _verdict(self, donor: str, donation: str | None, donated: date | None, pathway: str) -> str:
+        results: list[ScreeningResult] = self._results.get(donor, [])
+        if donated is None:
+            return "undetermined"
+        profile = self._profile
+        rules = screening_profile(profile, on=donated) if isinstance(profile, str) else profile
+        return release_window(
+            results,
+            profile=rules,
+            donated_on=donated,
+            on=self._on,
+            pathway=pathway,
+            donation_id=donation or "",
+        ).outcome
+
+    def helicobacter(self, lot: Lot) -> str | None:
+        """Return Helicobacter pylori in the lot's donors: positive if any is, negative if all are."""
+        return _serostatus(self._helicobacter(donor) for donor in lot.donor_ids)
+
+    def _helicobacter(self, donor: str) -> str | None:
+        found = {
+            r.result
+            for r in self._results.get(donor, [])
+            if r.analyte == "helicobacter_pylori" and r.collected_on <= self._on and not r.is_resolved
+        }
+        if "positive" in found:
+            return "positive"
+        return "negative" if "negative" in found else None

@@ -1,0 +1,109 @@
+"""The lots that could be given, each with its donors and the samples that show what it holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from commensal.bank import unit_states
+from commensal.study import Study
+
+# A unit without custody events may be on a shelf: it is looked at, and fails for want of a record.
+ON_SHELF = ("none", "stored", "released", "reserved")
+
+
+@dataclass(frozen=True)
+class Lot:
+    """One candidate: the unit's record, its state in the bank, and its donors with their donations.
+
+    ``refusal`` is why the bank would not issue it to anyone; empty where it would.
+    """
+
+    unit_id: str
+    unit: Mapping[str, Any]
+    donors: tuple[Mapping[str, Any], ...]
+    donations: tuple[tuple[str, str | None], ...]
+    custody: str
+    is_released: bool | None
+    hold: str
+    reserved_for: str | None
+    refusal: str
+
+    @property
+    def donor_ids(self) -> tuple[str, ...]:
+        """The donors, sorted; several in a pool."""
+        return tuple(sorted(donor_id for donor_id, _ in self.donations))
+
+
+def candidate_lots(study: Study, *, on_day: int) -> list[Lot]:
+    """Return the lots on the shelf on a day, by unit; historical material and used units are none."""
+    units = study.read("units").filter(pl.col("release_pathway") != "historical")
+    states = unit_states(study, on_day=on_day, units=units["unit_id"].to_list())
+    used = pl.col("reason").fill_null("").str.starts_with("used in session")
+    on_shelf = states.filter((pl.col("custody").is_in(ON_SHELF) & ~used) | pl.col("is_issuable"))
+    rows = on_shelf.join(units, on="unit_id", how="inner", suffix="_declared").sort("unit_id")
+    donors = {row["donor_id"]: row for row in study.read("donors").iter_rows(named=True)}
+    parts = _parts(study)
+    return [_lot(row, parts[row["unit_id"]], donors) for row in rows.iter_rows(named=True)]
+
+
+def _parts(study: Study) -> Mapping[str, list[tuple[str, str | None]]]:
+    parts = defaultdict(list)
+    rows = study.read("unit_donors", columns=["unit_id", "donor_id", "donation_id"])
+    for unit_id, donor_id, donation_id in rows.sort("unit_id", "donor_id", "donation_id").iter_rows():
+        parts[unit_id].append((donor_id, donation_id))
+    return parts
+
+
+def _lot(
+    row: dict[str, Any], parts: list[tuple[str, str | None]], donors: Mapping[str, dict[str, Any]]
+) -> Lot:
+    distinct = sorted({donor_id for donor_id, _ in parts})
+    return Lot(
+        unit_id=row["unit_id"],
+        unit=row,
+        donors=tuple(donors.get(d, {"donor_id": d}) for d in distinct),
+        donations=tuple(parts),
+        custody=row["custody"],
+        is_released=None if row["custody"] == "none" else row["is_released"],
+        hold=row["hold"],
+        reserved_for=row["reserved_for"],
+        refusal=row["reason"] or "",
+    )
+
+
+def sources_of(
+    study: Study, lots: list[Lot], *, profiled: set[str]
+) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return, for each lot, the samples of each part of it: the batch's own of a pool, else each donor's.
+
+    A lot of which one part has no sample with a profile has no sources: the rest would not be the lot.
+    """
+    columns = ["sample_id", "patient_id", "donor_id", "batch_id", "control"]
+    samples = study.read("samples", columns=columns).filter(
+        pl.col("patient_id").is_null()
+        & pl.col("control").is_null()
+        & pl.col("sample_id").is_in(list(profiled))
+    )
+    by_donor, by_batch = _grouped(samples, "donor_id"), _grouped(samples, "batch_id")
+    found = {}
+    for lot in lots:
+        of_batch = by_batch.get(lot.unit["batch_id"] or "", ())
+        if len(set(lot.donor_ids)) != 1 and of_batch:
+            found[lot.unit_id] = (of_batch,)
+        else:
+            parts = tuple(by_donor.get(d, ()) for d in sorted(set(lot.donor_ids)))
+            found[lot.unit_id] = parts if all(parts) else ()
+    return found
+
+
+def _grouped(samples: pl.DataFrame, key: str) -> dict[str, tuple[str, ...]]:
+    rows = samples.filter(pl.col(key).is_not_null())
+    if key == "batch_id":
+        rows = rows.filter(pl.col("donor_id").is_null())
+    groups = rows.sort("sample_id").group_by(key, maintain_order=True).agg("sample_id")
+    return {name: tuple(ids) for name, ids in groups.iter_rows()}
