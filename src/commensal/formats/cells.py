@@ -9,8 +9,8 @@ import zoneinfo
 from typing import Any
 
 from commensal.errors import InputError, nearest
-from commensal.formats.cohort import whole_or_decimal
 from commensal.formats.mapping import Cell
+from commensal.formats.numerals import read_number
 from commensal.study.declaration import Column, Kind
 from commensal.study.lists import codes_of
 from commensal.vocabulary import find_indication, read_route, refuse_parenteral
@@ -119,7 +119,7 @@ def _number(text: str, cell: Cell) -> float:
         if "." in text:
             raise InputError("a point in a number", expected="numbers with a decimal comma")
         text = text.replace(",", ".")
-    value = whole_or_decimal(text)
+    value = read_number(text)
     if value is None or not math.isfinite(value):
         raise InputError("not a number", expected=f"a number with the decimal sign {cell.decimal!r}")
     return value

@@ -25,7 +25,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "role": ("role", "fmt role", "sample type role"),
     "timepoint": ("timepoint", "time point", "visit"),
-    "sample_index": ("sample index",),
     "day": ("day", "days", "day relative to fmt", "days since fmt", "days post fmt"),
     "donor_id": ("donor id", "donorid", "donor"),
     "maintenance_donor_id": ("maintenance donor id",),
@@ -48,9 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "outcome": ("outcome", "clinical outcome", "response"),
     "n_reads": ("n reads", "reads", "read count", "number of reads"),
     "recipient_of_donation": ("recipient of donation",),
-    "pool": ("pool",),
     "sex": ("sex", "gender"),
-    "study": ("study",),
 }
 REQUIRED = ("sample_id", "subject_id", "role")
 # Columns that say the same of a subject in every row.

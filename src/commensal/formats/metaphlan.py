@@ -16,11 +16,11 @@ import numpy as np
 
 from commensal.errors import InputError, Problem
 from commensal.formats.abundance import Matrix, matrix_of
-from commensal.formats.cohort import whole_or_decimal
 from commensal.formats.faults import collecting
 from commensal.formats.feature_tables import checked_options, files_named, finish, metadata_beside
 from commensal.formats.files import read_text
 from commensal.formats.imported import Draft, Imported
+from commensal.formats.numerals import read_number
 
 UNKNOWN = ("UNKNOWN", "UNCLASSIFIED")
 TOTAL_PERCENT = 100.0
@@ -124,7 +124,7 @@ def _clade(
         problems.append(Problem(name, number, "", clade, "ragged_row", message))
         return
     for index, sample in columns.items():
-        value = whole_or_decimal(cells[index].strip())
+        value = read_number(cells[index].strip())
         if value is None or not 0 <= value <= TOTAL_PERCENT + TOLERANCE_PERCENT:
             message = "expected a percentage from 0 to 100"
             problems.append(Problem(name, number, sample, cells[index], "not_a_percentage", message))

@@ -20,7 +20,7 @@ from commensal.vocabulary import convert
 from commensal.vocabulary.units import analytes
 
 # One row of the sheet as one target sees it: its number, its cells and the pseudo-columns.
-Row = tuple[int, Mapping[str, str | None]]
+Row = tuple[int, dict[str, str | None]]
 
 
 def read_records(source: Path, *, mapping: Mapping[str, Any] | None = None) -> Imported:
@@ -111,16 +111,9 @@ def _add_table(sheet: Sheet, target: Target, draft: Draft) -> None:
     names = [c for c in target.table.names if c in reader.columns]
     schema = {c: target.table[c].storage for c in names}
     frame = pl.DataFrame([{c: cells.get(c) for c in names} for cells in made], schema=schema)
-    if target.is_distinct:
-        frame = frame.unique(maintain_order=True)
     before = draft.frames.get(target.table.name)
-    draft.frames[target.table.name] = (
-        frame
-        if before is None
-        else pl.concat([before, frame], how="diagonal").unique(maintain_order=True)
-        if target.is_distinct
-        else pl.concat([before, frame], how="diagonal")
-    )
+    frame = frame if before is None else pl.concat([before, frame], how="diagonal")
+    draft.frames[target.table.name] = frame.unique(maintain_order=True) if target.is_distinct else frame
 
 
 def _rows(sheet: Sheet, target: Target) -> list[Row]:
@@ -193,6 +186,8 @@ class _Reader:
         if not isinstance(found, InputError):
             return found
         is_safety = isinstance(found, SafetyError)
+        if is_safety and cell.column:
+            return None  # the column as a whole was looked at before, row by row
         message = "; expected ".join(part for part in (found.what, found.expected) if part)
         self._problem(row, column, text, message, severity="safety" if is_safety else "error")
         return None

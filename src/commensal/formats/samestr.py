@@ -6,15 +6,17 @@ overlap of 5,000 or less cannot be analysed (Podlesny 2022, 10.1186/s40168-022-0
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from commensal.errors import Problem
-from commensal.formats.cohort import whole_or_decimal
+from commensal.errors import InputError, Problem
 from commensal.formats.faults import collecting
 from commensal.formats.files import kept_sources
 from commensal.formats.imported import Draft, Imported
+from commensal.formats.numerals import read_number
 from commensal.formats.sheets import Sheet, read_sheet
 from commensal.study import INPUTS, Manifest
 
@@ -46,15 +48,17 @@ def call(similarity: float | None, *, n_overlap: int | None) -> str | None:
     return "shared_strain" if similarity >= SHARED_SIMILARITY else "other_strain"
 
 
-def read_samestr(source: Path) -> Imported:
+def read_samestr(source: Path, *, mapping: Mapping[str, Any] | None = None) -> Imported:
     """Read SameStr's competition table (the file, or its folder).
 
     With a metadata.tsv beside it, people and samples come from there; without, from the table itself.
     No community profile is imported: these tables hold only species with strain evidence.
 
     Refuses
-        ``ProblemsFoundError`` with every fault.
+        ``ProblemsFoundError`` with every fault; ``InputError`` for a mapping, which has nothing to say here.
     """
+    if mapping:
+        raise InputError("SameStr's tables take no mapping file", do="leave it out")
     path = source / COMPETITION if source.is_dir() else source
     draft = Draft(path.parent.name if source.is_dir() else path.name)
     beside = path.parent / "metadata.tsv"
@@ -128,7 +132,7 @@ def _comparison(
     values = []
     for what, top in (("mvs", 1.0), ("overlap", 1e12)):
         text = row[f"{pair}.{what}"]
-        value = None if text is None else whole_or_decimal(text)
+        value = None if text is None else read_number(text)
         if text is not None and (value is None or not 0 <= value <= top):
             message = f"expected a number from 0 to {top:g}"
             problems.append(Problem(table, number, f"{pair}.{what}", text, "not_a_number", message))
