@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commensal.vocabulary.conditions import All, Between, Compare, Either, IsTrue, Known, Not, OneOf
-from commensal.vocabulary.rules import Rule, combine, combine_all, judge, judge_all, judge_each
+from commensal.vocabulary.frames import combine_all, judge_all
+from commensal.vocabulary.rules import Rule, combine, judge, judge_each
 
 NUMBERS, TRUTHS, TEXTS = ("n1", "n2"), ("b1", "b2"), ("t1", "t2")
 SCHEMA = {

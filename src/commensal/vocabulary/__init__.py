@@ -14,7 +14,7 @@ from commensal.vocabulary.adverse_events import (
     seriousness_criteria,
 )
 from commensal.vocabulary.codes import CONFIDENCES, Book, Entry
-from commensal.vocabulary.cure import rcdi_cure, with_rcdi_cure
+from commensal.vocabulary.cure import rcdi_cure
 from commensal.vocabulary.donor_verdicts import ScreeningResult, donor_verdict, release_window
 from commensal.vocabulary.eligibility import cohort_of, judge_routes, rule_set, study_rules
 from commensal.vocabulary.endpoints import Endpoint, endpoints_for, primary_endpoint
@@ -57,7 +57,7 @@ from commensal.vocabulary.materials import (
 )
 from commensal.vocabulary.questionnaires import QuestionAnswer, questionnaire_facts
 from commensal.vocabulary.routes import ReadRoute, Route, read_route, refuse_parenteral, routes
-from commensal.vocabulary.rules import Rule, Verdict, combine, combine_all, judge, judge_all, judge_each
+from commensal.vocabulary.rules import Rule, Verdict, combine, judge, judge_each
 from commensal.vocabulary.screening import (
     Profile,
     profile_codes,
@@ -102,7 +102,6 @@ __all__ = [
     "check_answers",
     "cohort_of",
     "combine",
-    "combine_all",
     "consent_types",
     "convert",
     "donor_verdict",
@@ -127,7 +126,6 @@ __all__ = [
     "is_serious",
     "is_within",
     "judge",
-    "judge_all",
     "judge_each",
     "judge_routes",
     "landmarks",
@@ -162,6 +160,5 @@ __all__ = [
     "visits",
     "window_of",
     "window_table",
-    "with_rcdi_cure",
     "withdrawal_levels",
 ]

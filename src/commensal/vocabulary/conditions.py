@@ -1,4 +1,4 @@
-"""A rule's condition: a small tree over facts, read in two ways that agree.
+"""A rule's condition: a small tree over facts. ``frames`` reads the same tree for whole tables.
 
 Eight kinds of node: ``Compare``, ``Between``, ``OneOf`` and ``IsTrue`` ask one fact, ``Known`` asks whether
 it was answered, and ``All``, ``Either`` and ``Not`` join other nodes. Answers are numbers, booleans and
@@ -14,10 +14,7 @@ import numbers
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
-
-import narwhals as nw
 
 from commensal.errors import InputError, nearest
 
@@ -198,11 +195,12 @@ def _checked(value: Any, fact: str, kind: str) -> Any:
     if actual == "other" and isinstance(value, numbers.Real):
         actual = "number"
     if actual != kind:
-        raise _wrong_kind(fact, repr(value), kind)
+        raise wrong_kind(fact, repr(value), kind)
     return value
 
 
-def _wrong_kind(fact: str, found: str, kind: str) -> InputError:
+def wrong_kind(fact: str, found: str, kind: str) -> InputError:
+    """Return the refusal of an answer that is not of its fact's kind."""
     return InputError(
         f"fact {fact} is {found}",
         expected=f"a {kind}, or nothing when it is not known",
@@ -218,66 +216,6 @@ def _kleene_all(values: list[bool | None]) -> bool | None:
     if False in values:
         return False
     return None if None in values else True
-
-
-# --- everyone, in Narwhals
-
-_EMPTY = {"number": nw.Float64, "boolean": nw.Boolean, "text": nw.String}
-
-
-def answer_column(fact: str, schema: Mapping[str, Any], *, kind: str) -> nw.Expr:
-    """Return the column of one fact with NaN and blank text as null; all null when the frame lacks it."""
-    dtype = schema.get(fact)
-    if dtype is None or dtype == nw.Unknown:
-        return nw.lit(None, dtype=_EMPTY[kind])
-    column = nw.col(fact)
-    if dtype == nw.String:
-        return nw.when(column != "").then(column)
-    return nw.when(~column.is_nan()).then(column) if dtype.is_float() else column
-
-
-def express(condition: Condition, schema: Mapping[str, Any]) -> nw.Expr:
-    """Return a condition as a Narwhals expression: True, False or null for unknown.
-
-    ``schema`` maps the frame's columns to their Narwhals types. Refuses (InputError) a column of the wrong
-    kind.
-    """
-    match condition:
-        case All(of):
-            return reduce(operator.and_, [express(part, schema) for part in of])
-        case Either(of):
-            return reduce(operator.or_, [express(part, schema) for part in of])
-        case Not(of):
-            return ~express(of, schema)
-        case Known(fact):
-            return ~answer_column(fact, schema, kind="number").is_null()
-        case _:
-            kind = kind_of(condition)
-            _check_column(condition.fact, schema, kind)
-            return _ask_column(condition, answer_column(condition.fact, schema, kind=kind))
-
-
-def _ask_column(condition: Compare | Between | OneOf | IsTrue, column: nw.Expr) -> nw.Expr:
-    match condition:
-        case Compare(_, name, bound):
-            return OPERATORS[name](column, bound)
-        case Between(_, low, high):
-            return (column >= low) & (column <= high)
-        case OneOf(_, values):
-            # Equalities, because is_in turns null into False on some engines.
-            return reduce(operator.or_, [column == value for value in values])
-        case IsTrue():
-            return column
-
-
-def _check_column(fact: str, schema: Mapping[str, Any], kind: str) -> None:
-    dtype = schema.get(fact)
-    if dtype is None or dtype == nw.Unknown:
-        return
-    numeric = "number" if dtype.is_numeric() else str(dtype)
-    actual = {nw.Boolean: "boolean", nw.String: "text"}.get(type(dtype), numeric)
-    if actual != kind:
-        raise _wrong_kind(fact, f"a column of {actual}", kind)
 
 
 # --- from a data file

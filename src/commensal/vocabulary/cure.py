@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import narwhals as nw
-
 CURE_DAYS = 56
 STATUSES = ("cure", "failure", "undetermined")
 REASONS = ("recurrence", "retreatment", "no_recurrence", "died", "no_contact", "no_session")
@@ -72,6 +70,8 @@ def with_rcdi_cure(frame: Any) -> Any:
 
     Polars, DuckDB, Spark or Narwhals; the rows agree with ``rcdi_cure``.
     """
+    import narwhals as nw  # here, so that the words load without a library of tables
+
     table = nw.from_native(frame)
     end = nw.col("last_session_day") + CURE_DAYS
     reason = (

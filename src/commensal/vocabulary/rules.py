@@ -1,19 +1,17 @@
 """Rules a clinician could sign, and the verdicts they give.
 
 A rule says what must hold. Its verdict is ``met``, ``not_met`` or ``undetermined``, with the answers it
-rested on; unanswered is never eligible. ``judge`` reads one patient in Python, ``judge_all`` a table through
-Narwhals, and the two agree.
+rested on; unanswered is never eligible. ``judge`` reads one patient, ``frames.judge_all`` a table, and the
+two agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any
-
-import narwhals as nw
 
 from commensal.errors import InputError, nearest
 from commensal.vocabulary.conditions import (
@@ -22,11 +20,8 @@ from commensal.vocabulary.conditions import (
     Either,
     Not,
     answer,
-    answer_column,
-    express,
     facts_of,
     holds,
-    kinds_of,
     read_condition,
 )
 from commensal.vocabulary.sources import check_citation, find_source, read_table
@@ -171,59 +166,6 @@ def worst(outcomes: Iterable[str]) -> str:
         if outcome in found:
             return outcome
     return "undetermined"
-
-
-def judge_all(frame: Any, *, rules: Sequence[Rule], keys: Sequence[str]) -> Any:
-    """Judge every row of a table of facts by every rule.
-
-    Parameters
-    ----------
-    frame : one row per subject: key columns and fact columns (an absent column is unknown for everyone);
-        Polars, DuckDB, Spark or Narwhals, eager or lazy.
-    rules : the rules; keys : the columns that name the subject.
-
-    Returns
-    -------
-    Rows [keys, rule_id, subject, consequence, verdict, missing], one per row and rule, of the same kind as
-    ``frame``; ``missing`` joins unanswered facts with ";". Not sorted.
-    """
-    if not rules:
-        raise InputError("no rules to judge by", expected="at least one rule")
-    table = nw.from_native(frame)
-    schema = dict(table.collect_schema())
-    parts = [table.select(*keys, *_verdict_columns(rule, schema)) for rule in rules]
-    judged = nw.concat(parts, how="vertical")
-    return judged if table is frame else judged.to_native()
-
-
-def _verdict_columns(rule: Rule, schema: Mapping[str, Any]) -> list[nw.Expr]:
-    truth = express(rule.condition, schema)
-    verdict = nw.when(truth).then(nw.lit("met")).when(~truth).then(nw.lit("not_met"))
-    kinds = dict(kinds_of(rule.condition))
-    unanswered = [
-        nw.when(answer_column(fact, schema, kind=kinds.get(fact, "number")).is_null()).then(nw.lit(fact))
-        for fact in rule.facts
-    ]
-    return [
-        nw.lit(rule.id).alias("rule_id"),
-        nw.lit(rule.subject).alias("subject"),
-        nw.lit(rule.consequence).alias("consequence"),
-        verdict.otherwise(nw.lit("undetermined")).alias("verdict"),
-        nw.concat_str(unanswered, separator=";", ignore_nulls=True).alias("missing"),
-    ]
-
-
-def combine_all(verdicts: Any, *, keys: Sequence[str]) -> Any:
-    """Return one row per subject [keys, verdict] from the rows of ``judge_all``, as ``combine`` does."""
-    table = nw.from_native(verdicts)
-    binding = nw.col("consequence").is_in(list(BINDING))
-    rank = nw.when(binding & (nw.col("verdict") == "not_met")).then(2)
-    rank = rank.when(binding & (nw.col("verdict") == "undetermined")).then(1).otherwise(0)
-    worst_rank = table.with_columns(rank.alias("_rank")).group_by(*keys).agg(nw.col("_rank").max())
-    word = nw.when(nw.col("_rank") == 2).then(nw.lit("not_met"))
-    word = word.when(nw.col("_rank") == 1).then(nw.lit("undetermined")).otherwise(nw.lit("met"))
-    combined = worst_rank.with_columns(word.alias("verdict")).drop("_rank")
-    return combined if table is verdicts else combined.to_native()
 
 
 def in_force(rules: Iterable[Rule], *, on: date) -> tuple[Rule, ...]:
