@@ -4,6 +4,7 @@ from commensal.study.check import check, demand_usable
 from commensal.study.folder import Study, StudyWriter, open_study, study_of, write_study
 from commensal.study.inputs import INPUTS
 from commensal.study.manifest import Manifest
+from commensal.study.merge import merge
 from commensal.study.problems import as_problems, is_usable
 from commensal.study.result_folder import read_results, write_results
 from commensal.study.results import RESULTS
@@ -18,6 +19,7 @@ __all__ = [
     "check",
     "demand_usable",
     "is_usable",
+    "merge",
     "open_study",
     "read_results",
     "study_of",

@@ -31,8 +31,10 @@ class Tables:
         sound = self.sound.get(name, frozenset())
         there = [c for c in columns if c in sound]
         frame = self.study.read(name, columns=there) if there else pl.DataFrame(height=self.rows(name))
-        made = [pl.lit(None, dtype=INPUTS[name][c].storage).alias(c) for c in columns if c not in sound]
-        return frame.with_columns(made).select(columns).with_row_index("row")
+        made = [
+            pl.col(c) if c in sound else pl.lit(None, dtype=INPUTS[name][c].storage).alias(c) for c in columns
+        ]
+        return frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), *made)
 
     def rows(self, name: str) -> int:
         """Rows of a table that can be read; 0 for another."""

@@ -113,7 +113,7 @@ class Table:
         return iter(self.columns)
 
     def __getitem__(self, name: str) -> Column:
-        return next(c for c in self.columns if c.name == name)
+        return self.columns[self.names.index(name)]
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
