@@ -195,16 +195,19 @@ def check_consent_subject(tables: Tables) -> Found:
 
 
 def check_sample_source(tables: Tables) -> Found:
-    """A sample comes from exactly one of a patient, a donor, a batch, or is a control."""
+    """A sample comes from exactly one of a patient, a donor, a batch, or is a control.
+
+    One that names none is a warning: a published profile without metadata can be looked at on its own.
+    """
     sources = ("patient_id", "donor_id", "batch_id", "control")
-    yield _exactly_one(tables.read("samples", *sources), "samples", sources, "sample_source")
-
-
-def _exactly_one(frame: pl.DataFrame, table: str, columns: tuple[str, ...], rule: str) -> pl.DataFrame:
-    n_given = pl.sum_horizontal([pl.col(c).is_not_null() for c in columns])
-    message = "exactly one of " + ", ".join(columns) + " is needed"
-    return problems_at(
-        frame.filter(n_given != 1), table, column=";".join(columns), rule=rule, message=message
+    frame = tables.read("samples", *sources)
+    n_given = pl.sum_horizontal([pl.col(c).is_not_null() for c in sources])
+    column, rule = ";".join(sources), "sample_source"
+    message = "more than one of " + ", ".join(sources) + " is given"
+    yield problems_at(frame.filter(n_given > 1), "samples", column=column, rule=rule, message=message)
+    message = "whose sample this is is unknown"
+    yield problems_at(
+        frame.filter(n_given == 0), "samples", column=column, rule=rule, message=message, severity="warning"
     )
 
 
