@@ -9,7 +9,8 @@ from commensal.vocabulary import Route, read_route, routes
 from commensal.vocabulary.codes import read_data
 
 ENTERAL = [route.value for route in Route] + [s for r in routes() for s in r.synonyms]
-WORDS = list(read_data("routes.toml")["parenteral"]["spelled"]) + [
+WORDS = [
+    *read_data("routes.toml")["parenteral"]["spelled"],
     "iv",
     "i.v.",
     "sc",

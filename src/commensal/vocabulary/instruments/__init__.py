@@ -10,11 +10,13 @@ from commensal.vocabulary.instruments.declaration import (
     instrument,
     instruments,
 )
+from commensal.vocabulary.instruments.diaries import BowelMovement, count_csbm, responder_of_weeks
 from commensal.vocabulary.instruments.scoring import KEYS, Scored, check_answers, score, score_one
 
 __all__ = [
     "KEYS",
     "Banding",
+    "BowelMovement",
     "Criterion",
     "Instrument",
     "Item",
@@ -22,9 +24,11 @@ __all__ = [
     "Scored",
     "check_answers",
     "choose",
+    "count_csbm",
     "instrument",
     "instrument_for",
     "instruments",
+    "responder_of_weeks",
     "score",
     "score_one",
 ]
