@@ -211,6 +211,14 @@ def check_sample_source(tables: Tables) -> Found:
     )
 
 
+def _exactly_one(frame: pl.DataFrame, table: str, columns: tuple[str, ...], rule: str) -> pl.DataFrame:
+    n_given = pl.sum_horizontal([pl.col(c).is_not_null() for c in columns])
+    message = "exactly one of " + ", ".join(columns) + " is needed"
+    return problems_at(
+        frame.filter(n_given != 1), table, column=";".join(columns), rule=rule, message=message
+    )
+
+
 def check_recorded_routes(tables: Tables) -> Found:
     """No session names a parenteral route in the words of its source."""
     frame = tables.read("sessions", "route_as_recorded")
