@@ -79,11 +79,29 @@ def test_a_resolved_positive_still_needs_a_negative():
     assert donor_verdict([*clean_screen(0), positive], profile=STRICT, on=day(6)).outcome == "met"
 
 
-def test_a_pending_result_closes_when_superseded():
-    pending = ScreeningResult("x", "hiv", "blood", "pending", day(0))
-    final = ScreeningResult("y", "hiv", "blood", "negative", day(0), supersedes="x")
-    assert donor_verdict([*clean_screen(0), pending], profile=STRICT, on=day(1)).outcome == "undetermined"
-    assert donor_verdict([*clean_screen(0), pending, final], profile=STRICT, on=day(1)).outcome == "met"
+def test_a_pending_result_is_closed_by_the_one_that_supersedes_it():
+    pending = ScreeningResult("x", "hiv", "blood", "pending", day(68))
+    final = ScreeningResult("y", "hiv", "blood", "negative", day(68), supersedes="x")
+    assert released([*screens(70, 55), pending], 10) == "undetermined"
+    assert released([*screens(70, 55), pending, final], 10) == "met"
+
+
+def test_a_pending_result_after_the_window_is_of_the_next_one():
+    assert (
+        released([*screens(70, 55), ScreeningResult("x", "hiv", "blood", "pending", day(130))], 10) == "met"
+    )
+    assert (
+        released([*screens(70, 55), ScreeningResult("x", "hiv", "blood", "equivocal", day(130))], 10)
+        == "undetermined"
+    )
+
+
+def test_a_donor_whose_routine_screen_is_out_rests_on_the_last_one():
+    pending = ScreeningResult("x", "hiv", "blood", "pending", day(50))
+    verdict = donor_verdict([*clean_screen(0), pending], profile=STRICT, on=day(51))
+    assert verdict.outcome == "met"
+    hiv = next(one for one in verdict.analytes if one.analyte == "hiv")
+    assert hiv.result_ids == ("hiv-0",)
 
 
 def test_stec_by_culture_is_not_enough():
@@ -181,6 +199,8 @@ def test_direct_testing_rests_on_the_donations_own_stool():
     other = clean_screen(10, prefix="d", specimens=("stool",), donation_id="D2")
     direct = {"pathway": "direct_testing", "donation_id": "D1"}
     assert released([*blood, *own], 10, **direct) == "met"
+    awaited = ScreeningResult("w", "stec", "stool", "pending", day(10), donation_id="D1")
+    assert released([*blood, *own, awaited], 10, **direct) == "undetermined"
     assert released([*blood, *other], 10, **direct) == "undetermined"
     assert released([*blood, *other], 10, pathway="direct_testing") == "undetermined"
 

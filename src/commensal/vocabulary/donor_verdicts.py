@@ -93,9 +93,9 @@ def donor_verdict(results: Iterable[ScreeningResult], *, profile: Profile, on: d
     """Judge a donor's laboratory screen on a day.
 
     An analyte is met when enough negatives, none older than the profile's opening age, are on file, and not
-    met while a positive is unresolved. A missing, stale, pending, equivocal or invalid analyte is
-    undetermined, and so is every donor under a profile that is incomplete and unsigned. Results collected
-    after ``on`` are not looked at.
+    met while a positive is unresolved. It is undetermined while an equivocal result is unresolved, and where
+    nothing but stale, pending or invalid results are on file; so is every donor under a profile that is
+    incomplete and unsigned. Results collected after ``on`` are not looked at.
     """
     known = _by_analyte(results, on)
     return _screening_verdict(
@@ -115,7 +115,8 @@ def release_window(
     """Judge whether the screens around a donation allow its release on a day.
 
     Each analyte has its own window: an opening screen no older than its opening age at the donation, a
-    closing screen within its closing lags, and no longer between the two than its gap. By
+    closing screen within its closing lags, no longer between the two than its gap, and nothing pending up to
+    the closing screen. By
     ``direct_testing`` the stool analytes rest on the donation's own stool (``donation_id``) instead. An
     ``external_product`` is undetermined here: its supplier's certificate decides. A
     ``historical_administration`` is never issuable. Blood drawn before the earliest closing lag never
@@ -168,10 +169,10 @@ def _blocked(requirement: Requirement, results: Sequence[ScreeningResult]) -> An
     if requirement.if_positive == "record":
         return None
     for outcome, found, words in (
-        ("not_met", ("positive",), "a positive result is unresolved"),
-        ("undetermined", ("equivocal", "pending"), "a result is pending or equivocal"),
+        ("not_met", "positive", "a positive result is unresolved"),
+        ("undetermined", "equivocal", "an equivocal result is unresolved"),
     ):
-        ids = tuple(r.result_id for r in results if r.result in found and not r.is_resolved)
+        ids = tuple(r.result_id for r in results if r.result == found and not r.is_resolved)
         if ids:
             return AnalyteVerdict(requirement.analyte, outcome, words, ids, requirement.if_positive)
     return None
@@ -241,15 +242,14 @@ def _window_verdict(
     blocked = _blocked(requirement, mine)
     if blocked:
         return blocked
-    usable = _usable(requirement, mine)
     if own_stool is not None and "stool" in requirement.specimens:
-        return _own_stool_verdict(requirement, usable, own_stool)
-    opening = [r for r in usable if _opens(requirement, r, profile, donated_on)]
+        return _own_stool_verdict(requirement, mine, own_stool)
+    opening = [r for r in _usable(requirement, mine) if _opens(requirement, r, profile, donated_on)]
     if not _has_enough(requirement, opening):
         return _undetermined(requirement, "no valid opening screen before the donation")
     if not requirement.closing or not _asks_closing(requirement, profile):
         return _met(requirement, opening)
-    return _closing_verdict(requirement, opening, usable, profile, donated_on)
+    return _closing_verdict(requirement, opening, mine, profile, donated_on)
 
 
 def _asks_closing(requirement: Requirement, profile: Profile) -> bool:
@@ -258,24 +258,32 @@ def _asks_closing(requirement: Requirement, profile: Profile) -> bool:
 
 
 def _own_stool_verdict(
-    requirement: Requirement, usable: Iterable[ScreeningResult], donation_id: str
+    requirement: Requirement, results: Iterable[ScreeningResult], donation_id: str
 ) -> AnalyteVerdict:
-    own = [result for result in usable if donation_id and result.donation_id == donation_id]
-    if own:
-        return _met(requirement, own)
+    own = [result for result in results if donation_id and result.donation_id == donation_id]
+    negative = _usable(requirement, own)
+    if negative and not _awaited(own):
+        return _met(requirement, negative)
     return _undetermined(requirement, "the donation's own stool has no valid result")
+
+
+def _awaited(results: Iterable[ScreeningResult]) -> bool:
+    return any(result.result == "pending" for result in results)
 
 
 def _closing_verdict(
     requirement: Requirement,
     opening: Sequence[ScreeningResult],
-    usable: Iterable[ScreeningResult],
+    results: Sequence[ScreeningResult],
     profile: Profile,
     donated_on: date,
 ) -> AnalyteVerdict:
-    closing = [r for r in usable if _closes(requirement, r, profile, donated_on)]
+    closing = [r for r in _usable(requirement, results) if _closes(requirement, r, profile, donated_on)]
     if not _has_enough(requirement, closing):
         return _undetermined(requirement, "no valid closing screen within its lags after the donation")
+    closed_on = max(result.collected_on for result in closing)
+    if _awaited(r for r in results if r.collected_on <= closed_on):
+        return _undetermined(requirement, "a specimen of the window is not reported yet")
     interval = profile.intervals.get(requirement.group)
     max_gap = interval.max_gap_days if interval else None
     gap = _gap_days(requirement, opening, closing)
