@@ -17,9 +17,9 @@ from commensal.vocabulary.windows import COHORTS, baseline_window
 class Assessed:
     """One instrument over the whole study.
 
-    ``visits`` has one row per patient and attended visit: patient_id, visit_id, day (since index), score and
-    one column per criterion of the instrument. ``baseline`` has the one row per patient that is closest to
-    index within the cohort's baseline window, with the same columns.
+    ``visits`` has one row per patient and attended visit: patient_id, visit_id, day (since index), and one
+    column per score and per criterion. ``baseline`` has the one row per
+    patient that is closest to index within the cohort's baseline window, with the same columns.
     """
 
     instrument: str
@@ -28,11 +28,15 @@ class Assessed:
 
 
 def assess(study: Study, cohort: pl.DataFrame, visits: pl.DataFrame) -> dict[str, Assessed]:
-    """Score every instrument the study holds. A repeated assessment of one visit counts by its last."""
-    long = study.read(
-        "assessments", columns=["visit_id", "patient_id", "instrument", "item", "occurrence", "value"]
+    """Score every instrument the study holds, laboratory markers among them.
+
+    A repeated assessment of one visit counts by its last.
+    """
+    columns = ["patient_id", "visit_id", "instrument", "item", "occurrence", "value"]
+    recorded = study.read("assessments", columns=columns).join(
+        visits.select("visit_id", "day"), on="visit_id"
     )
-    long = long.join(visits.select("visit_id", "day"), on="visit_id")
+    long = pl.concat([recorded.select(*columns, "day"), _markers(study, cohort).select(*columns, "day")])
     latest = pl.col("occurrence").max().over("visit_id", "instrument")
     kept = long.filter((pl.col("occurrence") == latest) & pl.col("value").is_not_null())
     return {code: _assess(code, rows, cohort) for (code,), rows in _by_instrument(kept)}
@@ -47,9 +51,10 @@ def _assess(code: str, rows: pl.DataFrame, cohort: pl.DataFrame) -> Assessed:
     days = rows.select("patient_id", "visit_id", "day").unique()
     before = _baseline_visits(days, cohort)
     scored = score(code, rows, baseline_visits=before.select("patient_id", "visit_id"))
-    criteria = [criterion.code for criterion in instrument(code).criteria]
+    declared = instrument(code)
+    columns = [entry.code for entry in (*declared.scores, *declared.criteria)]
     visits = (
-        scored.select("patient_id", "visit_id", "score", *criteria)
+        scored.select("patient_id", "visit_id", *columns)
         .join(days, on=["patient_id", "visit_id"])
         .sort("patient_id", "day", "visit_id")
     )
@@ -69,4 +74,26 @@ def _baseline_visits(days: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
         inside.sort("patient_id", "day", "visit_id")
         .unique("patient_id", keep="last", maintain_order=True)
         .select("patient_id", "visit_id")
+    )
+
+
+MARKERS = ("calprotectin", "crp")
+
+
+def _markers(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
+    """Laboratory markers as one-item assessments, each sample a visit of its own."""
+    rows = study.read(
+        "lab_results", columns=["lab_result_id", "patient_id", "analyte", "value", "collected_day"]
+    )
+    marked = rows.filter(pl.col("analyte").is_in(MARKERS)).join(
+        cohort.select("patient_id", "index_day"), on="patient_id"
+    )
+    return marked.select(
+        "patient_id",
+        visit_id=pl.format("laboratory {}", "lab_result_id"),
+        instrument="analyte",
+        item="analyte",
+        occurrence=pl.lit(1, dtype=pl.Int64),
+        value="value",
+        day=(pl.col("collected_day") - pl.col("index_day")).cast(pl.Int64),
     )
