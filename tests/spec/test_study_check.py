@@ -129,12 +129,6 @@ FAULTS = [
         {"donor_id": "d1"},
         ("samples", 1, "patient_id;donor_id;batch_id;control", "sample_source"),
     ),
-    (
-        "samples",
-        1,
-        {"donor_id": None},
-        ("samples", 2, "patient_id;donor_id;batch_id;control", "sample_source"),
-    ),
     ("abundances", 0, {"count": 0}, ("abundances", 1, "count", "limits")),
     ("abundances", 0, {"count": None}, ("abundances", 1, "count;proportion", "count_xor_proportion")),
     ("abundances", 0, {"proportion": 0.5}, ("abundances", 0, "count;proportion", "mixed_measures")),
@@ -149,6 +143,13 @@ def test_a_fault_is_told_with_its_place(table, row, cells, expected):
     rows = sound()
     rows[table][row] |= cells
     assert expected in [p[:4] for p in found(rows) if p[4] == "error"]
+
+
+def test_a_sample_of_unknown_source_is_a_warning():
+    rows = sound()
+    rows["samples"][1]["donor_id"] = None
+    column = "patient_id;donor_id;batch_id;control"
+    assert ("samples", 2, column, "sample_source", "warning") in found(rows)
 
 
 def test_an_autologous_donor_may_be_the_recipient():
