@@ -107,9 +107,9 @@ def lot_facts(
         "has_hold": lot.hold != "none",
         "days_to_expiry": None if expires is None else expires - on_day,
         "donor_screening": screens.of(lot),
-        "donor_cmv_igg": _serostatus(donor.get("cmv_igg") for donor in lot.donors),
-        "donor_ebv_igg": _serostatus(donor.get("ebv_igg") for donor in lot.donors),
-        "donor_helicobacter_pylori": screens.helicobacter(lot),
+        "donor_cmv_igg": screens.finding(lot, "cmv_igg"),
+        "donor_ebv_igg": screens.finding(lot, "ebv_igg"),
+        "donor_helicobacter_pylori": screens.finding(lot, "helicobacter_pylori"),
         "has_allergen_conflict": _conflict(recipient.allergens, lot),
         "had_reaction_to_donor": _any(recipient.reactions.get(d, False) for d in lot.donor_ids),
         "route": route.value if route else None,
@@ -144,7 +144,7 @@ def _restriction(lot: Lot, recipient: Recipient) -> dict[str, bool | None]:
     }
 
 
-def _serostatus(statuses: Iterable[str | None]) -> str | None:
+def _together(statuses: Iterable[str | None]) -> str | None:
     """Return positive if any donor is, negative if all are, else unknown (equivocal and pending too)."""
     found = list(statuses)
     if "positive" in found:
@@ -214,16 +214,18 @@ class Screens:
             donation_id=donation or "",
         ).outcome
 
-    def helicobacter(self, lot: Lot) -> str | None:
-        """Return Helicobacter pylori in the lot's donors: positive if any is, negative if all are."""
-        return _serostatus(self._helicobacter(donor) for donor in lot.donor_ids)
+    def finding(self, lot: Lot, analyte: str) -> str | None:
+        """Return an analyte in the lot's donors: positive if any is, negative if all are, else unknown.
 
-    def _helicobacter(self, donor: str) -> str | None:
+        A donor's own record (CMV and EBV IgG) counts beside the results; a positive of either stands.
+        """
+        return _together(self._finding(donor, analyte) for donor in lot.donors)
+
+    def _finding(self, donor: Mapping[str, Any], analyte: str) -> str | None:
         found = {
             r.result
-            for r in self._results.get(donor, [])
-            if r.analyte == "helicobacter_pylori" and r.collected_on <= self._on and not r.is_resolved
+            for r in self._results.get(donor["donor_id"], [])
+            if r.analyte == analyte and r.collected_on <= self._on and not r.is_resolved
         }
-        if "positive" in found:
-            return "positive"
-        return "negative" if "negative" in found else None
+        found.add(donor.get(analyte) or "pending")
+        return next((result for result in ("positive", "negative") if result in found), None)

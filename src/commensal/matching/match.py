@@ -34,9 +34,7 @@ STATEMENT = (
     "ranked by exploratory measures that have not been shown to predict outcome. The run does not order "
     "treatment: a physician decides."
 )
-ANY_DONOR = (
-    "any eligible donor: no order, donor effects are not clinically relevant in C. difficile infection"
-)
+ANY_DONOR = "any eligible donor: no order, since donor effects are not clinically relevant in CDI"
 NO_PROFILE = "cannot tell: no sample with a profile of every donor of the lot"
 NO_ELIGIBLE = "not eligible"
 STOCK_TABLES = (

@@ -135,10 +135,10 @@ def _reactions(study: Study, recipient: str, *, on_day: int) -> dict[str, bool |
         suspected = _is_reaction(event)
         if suspected is False or (event["began_day"] or on_day) > on_day:
             continue
-        of_session = given.filter(pl.col("session_id") == event["session_id"])["donor_id"].to_list()
-        named = of_session if event["session_id"] else given["donor_id"].to_list()
-        for donor in named:
-            is_sure = bool(suspected and event["session_id"])
+        session = event["session_id"]
+        rows = given.filter(pl.col("session_id") == session) if session else given
+        for donor in rows["donor_id"]:
+            is_sure = bool(suspected and session)
             reactions[donor] = True if is_sure or reactions.get(donor) else None
     return reactions
 

@@ -13,7 +13,7 @@ import polars as pl
 from scipy import sparse
 
 from commensal.errors import InputError, RefusedError, nearest
-from commensal.study import Study
+from commensal.study import INPUTS, Study
 from commensal.study.inputs.samples import RANKS
 
 # A scipy.sparse.csr_array, rows × taxa, without stored zeros; scipy ships no types for it.
@@ -116,7 +116,7 @@ def _rows(study: Study, samples: Collection[str] | None) -> pl.DataFrame:
     if samples is None:
         return study.read("abundances", columns=columns)
     if not samples:
-        return study.read("abundances", columns=columns).clear()
+        return INPUTS["abundances"].empty().select(columns)
     chosen = study.frame("abundances").select(columns).filter(nw.col("sample_id").is_in(sorted(samples)))
     return chosen.collect(backend="polars").to_native()
 
