@@ -76,6 +76,10 @@ def test_frame_and_patient_agree(code: str):
             assert all(same(row[name], value) for name, value in one.scores.items()), (row, one)
             assert all(row[name] is value for name, value in one.criteria.items()), (row, one)
             assert (row["band"], row["reason"], row["n_refused"]) == (one.band, one.reason, len(one.problems))
-            assert row["score"] is None or math.isfinite(row["score"])
+            for declared_score in declared.scores:
+                value = row[declared_score.code]
+                assert (
+                    value is None or declared_score.minimum - 1e-6 <= value <= declared_score.maximum + 1e-6
+                )
 
     agree()

@@ -88,6 +88,8 @@ def test_a_wording_that_several_routes_share_is_not_guessed(text: str, unspecifi
 def test_one_route_beside_a_vague_one_is_not_the_whole_story():
     assert read_route("colonoscopy").code is Route.COLONOSCOPY
     assert read_route("colonoscopy and oral").code is None
+    assert read_route("oral (frozen capsules)").code is Route.ORAL_CAPSULE_FROZEN
+    assert read_route("enema by rectal tube").code is Route.RETENTION_ENEMA
 
 
 @pytest.mark.parametrize("text", ["sham", "Placebo", "placebo via colonoscopy", "安慰剂"])

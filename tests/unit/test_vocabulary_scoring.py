@@ -64,6 +64,11 @@ def test_nothing_strange_becomes_a_score(value: float):
     assert score_one("ibs_sss", answers).scores["total"] is None
 
 
+def test_a_computed_score_that_cannot_be_is_withheld():
+    scored = score_one("csbm_diary", {"csbm_count": 400, "days_recorded": 7})
+    assert (scored.scores["csbm_per_week"], scored.reason) == (None, "out_of_range")
+
+
 def test_ibs_sss_on_its_other_scale_is_noticed():
     items = ("pain_severity", "pain_days", "distension", "dissatisfaction", "interference")
     small = frame("ibs_sss", *[("P", "V", item, 10.0) for item in items])

@@ -126,8 +126,10 @@ def read_route(text: str | None) -> ReadRoute:
     names = _names_in(words)
     if not names:
         raise _unknown(text)
-    specific = tuple(Route(code) for code in names if code in routes())
-    return ReadRoute(text, specific, tuple(code for code in names if code not in routes()))
+    codes = tuple(Route(code) for code in names if code in routes())
+    vague = [unspecific_routes().get(code) for code in names if code not in routes()]
+    # "oral (frozen capsules)" says one thing twice; "colonoscopy and oral" says two.
+    return ReadRoute(text, codes, tuple(word.code for word in vague if not set(word.candidates) & set(codes)))
 
 
 def _names_control(words: str) -> bool:
@@ -244,9 +246,10 @@ def _names_in(words: str) -> list[str]:
 
 
 def _unknown(text: str) -> InputError:
+    close = difflib.get_close_matches(plain(text), _names(), cutoff=0.5)
     return InputError(
         f"{text!r} is not a known route of administration",
-        expected=nearest(plain(text), _names()),
+        expected=nearest(plain(text), close or [route.value for route in Route]),
         do="write the code of an enteral route, or map this value in the mapping file",
     )
 

@@ -101,6 +101,8 @@ def _score_value(
         return recorded, None if recorded is not None else ITEMS_MISSING
     if recorded is not None and abs(recorded - computed) > score.tolerance + 1e-9:
         return None, TOTAL_DIFFERS
+    if not score.minimum - 1e-9 <= computed <= score.maximum + 1e-9:
+        return None, OUT_OF_RANGE
     return float(computed), None
 
 
@@ -254,16 +256,19 @@ def _score_exprs(s: Score) -> list[pl.Expr]:
     computed = expression(s.tree) if s.tree is not None else pl.lit(None, pl.Float64)
     bad = pl.any_horizontal(pl.col(_BAD + name) for name in sorted(s.reads | {s.code}))
     differs = ((recorded - computed).abs() > s.tolerance + 1e-9).fill_null(value=False)
+    inside = computed.is_between(s.minimum - 1e-9, s.maximum + 1e-9).fill_null(value=True)
     value = pl.coalesce(computed, recorded)
     reason = (
         pl.when(bad)
         .then(pl.lit(OUT_OF_RANGE))
         .when(differs)
         .then(pl.lit(TOTAL_DIFFERS))
+        .when(~inside)
+        .then(pl.lit(OUT_OF_RANGE))
         .when(value.is_null())
         .then(pl.lit(ITEMS_MISSING))
     )
-    return [pl.when(~bad & ~differs).then(value).alias(s.code), reason.alias("reason:" + s.code)]
+    return [pl.when(~bad & ~differs & inside).then(value).alias(s.code), reason.alias("reason:" + s.code)]
 
 
 def _with_baseline(
