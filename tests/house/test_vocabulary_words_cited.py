@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from commensal.vocabulary import (
+    CONFIDENCES,
     adverse_events,
     analytes,
     causality_categories,
@@ -23,9 +24,9 @@ from commensal.vocabulary import (
     seriousness_criteria,
     support_items,
 )
-from commensal.vocabulary.codes import CONFIDENCES
 from commensal.vocabulary.instruments.choice import choices
 from commensal.vocabulary.routes import unspecific_routes
+from commensal.vocabulary.sources import sources
 
 BOOKS = (
     adverse_events(),
@@ -108,3 +109,13 @@ def test_importing_the_words_loads_no_data_frames():
     code = "import sys, commensal.vocabulary; print(sorted({'polars', 'numpy', 'duckdb'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+HANDLES = re.compile(r"\b(?:CAM|KEL|BSG|CN|NJ|AGA|REG|MCF)\d\d\b")
+
+
+def test_every_handle_in_a_source_is_explained():
+    known = set(sources())
+    named = {handle for book in BOOKS for entry in book for handle in HANDLES.findall(entry.source)}
+    assert named
+    assert not {handle for handle in named if handle not in known}

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from commensal.errors import InputError, SafetyError
 from commensal.vocabulary import Route, read_route, routes
-from commensal.vocabulary.codes import read_data
+from commensal.vocabulary.sources import read_table
 
 ENTERAL = [route.value for route in Route] + [s for r in routes() for s in r.synonyms]
 WORDS = [
-    *read_data("routes.toml")["parenteral"]["spelled"],
+    *read_table("routes.toml")["parenteral"]["spelled"],
     "iv",
     "i.v.",
     "sc",

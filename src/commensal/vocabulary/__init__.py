@@ -13,7 +13,7 @@ from commensal.vocabulary.adverse_events import (
     relatedness,
     seriousness_criteria,
 )
-from commensal.vocabulary.codes import CONFIDENCES, Book, Entry
+from commensal.vocabulary.codes import Book, Entry
 from commensal.vocabulary.cure import rcdi_cure
 from commensal.vocabulary.donor_verdicts import ScreeningResult, donor_verdict, release_window
 from commensal.vocabulary.eligibility import cohort_of, judge_routes, rule_set, study_rules
@@ -65,6 +65,7 @@ from commensal.vocabulary.screening import (
     screening_analytes,
     screening_profile,
 )
+from commensal.vocabulary.sources import CONFIDENCES
 from commensal.vocabulary.units import analytes, convert
 from commensal.vocabulary.windows import (
     assign_visit,

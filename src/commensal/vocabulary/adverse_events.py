@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commensal.errors import InputError
-from commensal.vocabulary.codes import Book, Entry, read_book, read_data
+from commensal.vocabulary.codes import Book, Entry, read_book
+from commensal.vocabulary.sources import read_table
 
 _FILE = "adverse_events.toml"
 ORIGINS = ("delivery", "microbiota", "either", "disease", "none")
@@ -200,7 +201,7 @@ def naranjo(answers: Sequence[Answer]) -> tuple[int, str]:
     prefer the WHO-UMC categories.
     """
     column = {"yes": 0, "no": 1, "unknown": 2}
-    weights = read_data(_FILE)["naranjo"]["weights"]
+    weights = read_table(_FILE)["naranjo"]["weights"]
     if len(answers) != len(weights) or any(answer not in column for answer in answers):
         raise InputError(
             f"Naranjo's scale was given {list(answers)!r}",

@@ -6,26 +6,15 @@ Books are read from data files beside this module, once.
 
 from __future__ import annotations
 
-import functools
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from importlib import resources
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from commensal.errors import InputError, nearest
-
-CONFIDENCES: Mapping[str, str] = MappingProxyType(
-    {
-        "H": "checked in the named source",
-        "M": "standard knowledge, not checked again here",
-        "L": "uncertain, or sources disagree",
-        "D": "design choice of this project, not a published standard",
-    }
-)
+from commensal.vocabulary.sources import CONFIDENCES, read_table
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -105,13 +94,6 @@ class Book(Generic[E]):
         return code in self.by_code
 
 
-@functools.cache
-def read_data(name: str) -> Mapping[str, Any]:
-    """Return the parsed data file ``name`` of this room (a path relative to it)."""
-    text = resources.files("commensal.vocabulary").joinpath(name).read_text(encoding="utf-8")
-    return MappingProxyType(tomllib.loads(text))
-
-
 def make(kind: type[Any], row: Mapping[str, Any]) -> Any:
     """Build a frozen value of class ``kind`` from a data row; lists become tuples, unknown keys fail."""
     known = {f.name for f in fields(kind) if f.init}
@@ -122,7 +104,7 @@ def make(kind: type[Any], row: Mapping[str, Any]) -> Any:
 
 def read_book(kind: str, entry: type[E], file: str, section: str) -> Book[E]:
     """Read the list ``section`` of the data file ``file`` as a book of ``entry`` values."""
-    return Book(kind, tuple(make(entry, row) for row in read_data(file)[section]))
+    return Book(kind, tuple(make(entry, row) for row in read_table(file)[section]))
 
 
 def plain(text: str) -> str:

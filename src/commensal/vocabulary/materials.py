@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from commensal.vocabulary.codes import Book, Entry, read_book, read_data
+from commensal.vocabulary.codes import Book, Entry, read_book
 from commensal.vocabulary.routes import Route, routes
+from commensal.vocabulary.sources import read_table
 
 _FILE = "materials.toml"
 
@@ -95,7 +96,7 @@ def is_compatible(product: str, *, route: Route) -> bool:
 def least_dose_grams(*, age_years: float, weight_kilograms: float | None) -> float | None:
     """Return the dose in grams below which a session is unusually small; None when weight is needed
     (under 18) and not known. A child's dose is capped at the adult standard dose."""
-    low = read_data(_FILE)["low_dose"]
+    low = read_table(_FILE)["low_dose"]
     if age_years >= low["adult_from_years"]:
         return low["adult_grams"]
     if weight_kilograms is None:

@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 from commensal.errors import InputError, SafetyError, nearest
-from commensal.vocabulary.codes import Book, Entry, plain, read_book, read_data
+from commensal.vocabulary.codes import Book, Entry, plain, read_book
+from commensal.vocabulary.sources import read_table
 
 
 class Route(StrEnum):
@@ -255,4 +256,4 @@ def _unknown(text: str) -> InputError:
 
 
 def _section(name: str) -> Mapping[str, Any]:
-    return read_data("routes.toml")[name]
+    return read_table("routes.toml")[name]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from commensal.errors import InputError, nearest
-from commensal.vocabulary.codes import Sourced, make, read_data
+from commensal.vocabulary.codes import Sourced, make
 from commensal.vocabulary.instruments.declaration import Instrument, instrument
+from commensal.vocabulary.sources import read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Choice(Sourced):
 @functools.cache
 def choices() -> Mapping[str, Choice]:
     """Return every purpose's choice, by purpose."""
-    rows = read_data("instruments/general.toml")["choices"]
+    rows = read_table("instruments/general.toml")["choices"]
     made = [_choice(row) for row in rows]
     return {choice.purpose: choice for choice in made}
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commensal.errors import InputError, nearest
-from commensal.vocabulary.codes import Book, Entry, Sourced, make, read_data
+from commensal.vocabulary.codes import Book, Entry, Sourced, make
 from commensal.vocabulary.instruments.expressions import BASELINE, Node, names, parse
 from commensal.vocabulary.licences import licences
+from commensal.vocabulary.sources import read_table
 
 FILES = ("bowel", "functional", "rheumatology", "neurology", "general")
 DIRECTIONS = ("higher_worse", "higher_better", "neither")
@@ -213,7 +214,7 @@ class Instrument(Entry):
 @functools.cache
 def instruments() -> Book[Instrument]:
     """Return every instrument."""
-    rows = [row for name in FILES for row in read_data(f"instruments/{name}.toml")["instruments"]]
+    rows = [row for name in FILES for row in read_table(f"instruments/{name}.toml")["instruments"]]
     return Book("instrument", tuple(_instrument(row) for row in rows))
 
 
