@@ -353,10 +353,14 @@ def test_the_share_still_on_treatment_at_three_months_is_reported():
         {
             "session_id": ["1", "2", "3"],
             "patient_id": ["a", "a", "b"],
+            "course_id": ["c", "c", "d"],
             "administered_day": [0, 112, 0],
         }
     )
-    made = study("a uc 0\nb uc 0", sessions=sessions)
+    courses = pl.DataFrame(
+        {"course_id": ["c", "d"], "patient_id": ["a", "b"], "is_planned_at_index": [True, True]}
+    )
+    made = study("a uc 0\nb uc 0", sessions=sessions, courses=courses)
     cohort = cohort_of(made)
     rows = on_treatment(cohort, due_at(cohort, windows=windows_of(), at=["M3"])).to_dicts()
     assert [(r["n_events"], r["n"]) for r in rows] == [(1, 2)]

@@ -6,9 +6,45 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from commensal.evidence.assessed import Assessed
 from commensal.evidence.rows import rows_of
+from commensal.study import Study
+from commensal.vocabulary.instruments.declaration import instrument
 
+CONTINUOUS = {"age_years": "years", "disease_duration_years": "years"}
+CATEGORICAL = ("indication", "sex", "cohort", "route", "immunocompromise", "is_mucosal_barrier_injured")
 DISJOINT = "the groups share no level: the difference is infinite on this scale"
+
+
+def baseline(study: Study, cohort: pl.DataFrame, assessed: Mapping[str, Assessed]) -> pl.DataFrame:
+    """Return the ``baseline`` table: treated patients together and by indication, and every arm.
+
+    The primary score of every instrument recorded at baseline is one characteristic, over those it was
+    recorded for; its missing ones are counted within the group.
+    """
+    patients = cohort.join(_durations(study), on="patient_id", how="left")
+    units = dict(CONTINUOUS)
+    for code, found in assessed.items():
+        primary = instrument(code).primary
+        name = f"baseline_{code}"
+        scores = found.baseline.select("patient_id", pl.col(primary).alias(name))
+        patients = patients.join(scores, on="patient_id", how="left")
+        units[name] = instrument(code).score(primary).unit or "points"
+    treated = patients.filter(pl.col("is_treated") & ~pl.col("is_comparator"))
+    tables = [describe(treated, by="all", continuous=units, categorical=CATEGORICAL)]
+    if treated["indication"].n_unique() > 1:
+        tables.append(describe(treated, by="indication", continuous=units, categorical=CATEGORICAL))
+    if cohort["is_comparator"].any():
+        arms = patients.filter(pl.col("is_treated") | pl.col("is_comparator"))
+        tables.append(describe(arms, by="arm", continuous=units, categorical=CATEGORICAL))
+    return pl.concat(tables)
+
+
+def _durations(study: Study) -> pl.DataFrame:
+    """Years with the indication, the longest recorded."""
+    rows = study.read("diagnoses", columns=["patient_id", "role", "disease_duration_years"])
+    of_indication = rows.filter(pl.col("role") == "indication")
+    return of_indication.group_by("patient_id").agg(pl.col("disease_duration_years").max())
 
 
 def describe(

@@ -20,7 +20,7 @@ def cohort_of(study: Study) -> pl.DataFrame:
     """Return one row per patient of the study, sorted by patient.
 
     Columns: the patient's own (indication, arm, cohort, sex, index_day …); n_sessions, is_treated (received
-    at least one session), is_comparator; route (the one route of all sessions, "several", or null where
+    at least one session), is_comparator, is_plan_known (what was planned at index is recorded); route (the one route of all sessions, "several", or null where
     one is unknown); age_years; and, in whole days since index, null where it did not happen or is not known:
     last_planned_day (last session of the courses planned at index), retreatment_day, rescue_day,
     colectomy_day, death_day, lost_day, withdrawn_day, last_known_day (last day anything is known of the
@@ -82,7 +82,10 @@ def _planned(study: Study) -> Frame:
     return (
         sessions.filter(planned)
         .group_by("patient_id")
-        .agg(nw.col("administered_day").max().alias("last_planned_at"))
+        .agg(
+            nw.col("administered_day").max().alias("last_planned_at"),
+            nw.col("is_planned_at_index").count().alias("n_plans_known"),
+        )
     )
 
 
@@ -147,13 +150,20 @@ def _relative(frame: pl.DataFrame, *, cut: int | None) -> pl.DataFrame:
         frame.with_columns(
             pl.col("n_sessions").fill_null(0).cast(pl.Int64),
             is_comparator=pl.col("arm") != "fmt",
+            is_plan_known=pl.col("n_plans_known").fill_null(0) > 0,
             route=routes.when(pl.col("n_routes_known") == pl.col("n_sessions")).then("first_route"),
             age_years=(pl.col("index_day") - pl.col("born_day")) / 365.25,
             cut_day=pl.lit(cut, dtype=pl.Int64) - pl.col("index_day"),
             **since,
         )
         .with_columns(is_treated=pl.col("n_sessions") > 0, end_day=_end())
-        .drop([n for n in frame.columns if n.endswith("_at")], "first_route", "last_route", "n_routes_known")
+        .drop(
+            [n for n in frame.columns if n.endswith("_at")],
+            "first_route",
+            "last_route",
+            "n_routes_known",
+            "n_plans_known",
+        )
         .sort("patient_id")
     )
 

@@ -81,7 +81,7 @@ def outcomes_of(patients: pl.DataFrame, endpoint: Endpoint, records: Records) ->
         found = cdi_outcomes(frame, records.cdi, code=endpoint.code)
         frame = frame.join(found, on="patient_id", how="left").with_columns(is_active=pl.lit(True))
     else:
-        judged = _steroid_free(verdicts(patients, endpoint, records.assessed), endpoint, records)
+        judged = steroid_free(verdicts(patients, endpoint, records.assessed), endpoint, records)
         at = closest(judged, due, value="success").select("patient_id", "day", "success")
         frame = (
             frame.join(at, on="patient_id", how="left")
@@ -158,7 +158,7 @@ def _active(patients: pl.DataFrame, measure: Measure, assessed: Mapping[str, Ass
     return patients.select("patient_id").join(scores, on="patient_id", how="left")
 
 
-def _steroid_free(judged: pl.DataFrame, endpoint: Endpoint, records: Records) -> pl.DataFrame:
+def steroid_free(judged: pl.DataFrame, endpoint: Endpoint, records: Records) -> pl.DataFrame:
     """Turn a remission reached on steroids into no success; unknown where no exposures are recorded."""
     if not endpoint.is_steroid_free:
         return judged
@@ -186,6 +186,8 @@ def _with_reason(frame: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
     spans = frame.select("patient_id", "open", "close")
     seen = visits.join(spans, on="patient_id").filter(pl.col("day").is_between("open", "close"))
     seen = seen.select("patient_id").unique().with_columns(is_seen=True)
+    # A study without any visit (a published one) missed none: it did not collect them.
+    nothing = pl.lit("missed_visit" if visits.height else "data_not_collected")
     reason = (
         pl.when(pl.col("is_due").is_null())
         .then(pl.lit("index_unknown"))
@@ -201,7 +203,7 @@ def _with_reason(frame: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("withdrew"))
         .when(pl.col("lost_day") <= pl.col("close"))
         .then(pl.lit("lost"))
-        .otherwise(pl.lit("missed_visit"))
+        .otherwise(nothing)
     )
     return frame.join(seen, on="patient_id", how="left").with_columns(reason=reason).drop("is_seen")
 

@@ -88,8 +88,27 @@ def remission(outcomes: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
         groups.append((outcomes.filter("is_primary"), "arm"))
     counts = pl.concat([_counts(rows, by=by) for rows, by in groups])
     parts = [_estimates(counts, handling, level=level) for handling in (OBSERVED, NON_RESPONDER, COMPOSITE)]
-    return rows_of("estimates", parts).sort(
+    return rows_of("estimates", [*parts, _nobody(primary)]).sort(
         "group_variable", "endpoint", "landmark", "population", "group_level", "estimand"
+    )
+
+
+def _nobody(primary: pl.DataFrame) -> pl.DataFrame:
+    """Rows for primary endpoints whose baseline is known of nobody: a sentence in place of silence."""
+    keys = ["endpoint", "landmark", "indication"]
+    empty = (
+        primary.group_by(keys)
+        .agg(n_due=pl.col("is_due").sum(), n_known=pl.col("population").count())
+        .filter(pl.col("n_known") == 0)
+    )
+    return empty.with_columns(
+        population=pl.lit("active at baseline"),
+        estimand=pl.lit(OBSERVED),
+        group_variable=pl.lit("indication"),
+        group_level="indication",
+        n=pl.lit(0),
+        n_missing="n_due",
+        reason=pl.lit("no baseline score of this endpoint is recorded: active disease cannot be told"),
     )
 
 
@@ -204,9 +223,11 @@ def on_treatment(cohort: pl.DataFrame, due: pl.DataFrame, *, level: float = 0.95
         pl.col("is_treated") & ~pl.col("is_comparator") & pl.col("indication").is_not_null()
     )
     at = treated.join(due.filter((pl.col("landmark") == "M3") & pl.col("is_due")), on="patient_id")
-    known = pl.col("last_planned_day").is_not_null()
+    known = pl.col("is_plan_known") & pl.col("last_planned_day").is_not_null()
     counts = at.group_by("indication").agg(
-        n_due=pl.len(), n=known.sum(), n_events=(pl.col("last_planned_day") > pl.col("target")).sum()
+        n_due=pl.len(),
+        n=known.sum(),
+        n_events=(known & (pl.col("last_planned_day") > pl.col("target"))).sum(),
     )
     rows = with_wilson(counts.sort("indication"), level=level).with_columns(
         endpoint=pl.lit("on_treatment"),
@@ -216,5 +237,6 @@ def on_treatment(cohort: pl.DataFrame, due: pl.DataFrame, *, level: float = 0.95
         group_variable=pl.lit("indication"),
         group_level="indication",
         n_missing=pl.col("n_due") - pl.col("n"),
+        reason=pl.when(pl.col("n") == 0).then(pl.lit("what was planned at index is not recorded")),
     )
     return rows_of("estimates", [rows])

@@ -1,0 +1,104 @@
+"""The flow of patients as data: a main line of boxes, and beside each box who is not in the next and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from commensal.evidence.rows import rows_of
+
+
+def flow(
+    cohort: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    *,
+    landmarks: Mapping[str, str],
+    verdicts: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Return ``flow`` rows: registered → received FMT → baseline known → active → observed at each landmark.
+
+    ``landmarks`` maps a landmark's code to its name. ``verdicts`` [patient_id, verdict] of the study's rules
+    are shown beside the first box: they exclude nobody here, because everyone who received a dose is in the
+    safety set. Beside an observed box stand the unobserved by reason; "not yet due" is one of them.
+    """
+    treated = cohort.filter(pl.col("is_treated") & ~pl.col("is_comparator"))
+    baseline = _baseline(outcomes)
+    active = baseline.filter(pl.col("is_active"))
+    boxes = [
+        _main("registered", None, "Patients in the study", cohort.height),
+        *_eligibility(verdicts),
+        *_not_treated(cohort),
+        _main("treated", "registered", "Received FMT (safety set)", treated.height),
+        *_without_baseline(treated, baseline),
+        _main("evaluable", "treated", "With a known baseline for the primary endpoint", baseline.height),
+        *_side("evaluable", "maintenance", baseline.height - active.height, "in remission at baseline"),
+        _main("active", "evaluable", "Active disease at baseline (or not asked)", active.height),
+        *[box for code, name in landmarks.items() for box in _landmark(outcomes, code=code, name=name)],
+    ]
+    return rows_of("flow", [pl.DataFrame(boxes, infer_schema_length=None)]).with_columns(
+        position=pl.int_range(1, pl.len() + 1)
+    )
+
+
+def _main(step: str, parent: str | None, label: str, n: int) -> dict[str, Any]:
+    return {"step_id": step, "parent_id": parent, "label": label, "n": n, "reason": None}
+
+
+def _side(parent: str, step: str, n: int, reason: str, label: str = "") -> list[dict[str, Any]]:
+    """A side box; none where nobody is in it."""
+    words = label or reason[0].upper() + reason[1:]
+    box = {"step_id": f"{parent}:{step}", "parent_id": parent, "label": words, "n": n, "reason": reason}
+    return [box] if n else []
+
+
+def _eligibility(verdicts: pl.DataFrame | None) -> list[dict[str, Any]]:
+    if verdicts is None:
+        return []
+    counts = dict(verdicts.group_by("verdict").len().iter_rows())
+    words = {
+        "met": "meet every rule of the study",
+        "not_met": "do not meet a rule of the study (still in the safety set if treated)",
+        "undetermined": "a rule of the study cannot be judged: an answer is missing",
+    }
+    return [box for v, w in words.items() for box in _side("registered", f"rules_{v}", counts.get(v, 0), w)]
+
+
+def _not_treated(cohort: pl.DataFrame) -> list[dict[str, Any]]:
+    arms = cohort.filter("is_comparator").group_by("arm").len().sort("arm").iter_rows()
+    boxes = [
+        b for arm, n in arms for b in _side("registered", arm, n, f"comparator: {arm.replace('_', ' ')}")
+    ]
+    untreated = cohort.filter(~pl.col("is_treated") & ~pl.col("is_comparator")).height
+    return boxes + _side("registered", "no_session", untreated, "no session is recorded")
+
+
+def _baseline(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Treated patients with a known baseline for a primary endpoint, and whether disease was active."""
+    primary = outcomes.filter(
+        pl.col("is_primary") & ~pl.col("is_comparator") & pl.col("is_active").is_not_null()
+    )
+    return primary.group_by("patient_id").agg(pl.col("is_active").any())
+
+
+def _without_baseline(treated: pl.DataFrame, baseline: pl.DataFrame) -> list[dict[str, Any]]:
+    rest = treated.join(baseline, on="patient_id", how="anti")
+    unnamed = rest.filter(pl.col("indication").is_null()).height
+    return _side("treated", "no_indication", unnamed, "no indication is recorded") + _side(
+        "treated",
+        "no_baseline",
+        rest.height - unnamed,
+        "no baseline score, or no primary endpoint is defined",
+    )
+
+
+def _landmark(outcomes: pl.DataFrame, *, code: str, name: str) -> list[dict[str, Any]]:
+    here = outcomes.filter(
+        pl.col("is_primary") & ~pl.col("is_comparator") & pl.col("is_active") & (pl.col("landmark") == code)
+    )
+    step = f"observed_{code}"
+    seen = here.filter(pl.col("reason").is_null()).height
+    reasons = here.filter(pl.col("reason").is_not_null()).group_by("reason").len().sort("reason")
+    side = [b for reason, n in reasons.iter_rows() for b in _side(step, reason, n, reason.replace("_", " "))]
+    return [_main(step, "active", f"Observed at {name.lower()}", seen), *side]

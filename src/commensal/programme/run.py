@@ -1,0 +1,129 @@
+"""The whole study, in order: check, cohort, baseline, remission, curves, safety, labels, engraftment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+
+from commensal import __version__
+from commensal.evidence.baseline import baseline
+from commensal.evidence.cohort import cohort_of
+from commensal.evidence.flow import flow
+from commensal.evidence.landmarks import due_at, windows_of
+from commensal.evidence.outcomes import records_of
+from commensal.evidence.remission import missingness, not_defined, on_treatment, outcome_rows, remission
+from commensal.evidence.reported import reported_outcomes
+from commensal.evidence.safety import Window, adverse_event_incidence
+from commensal.evidence.standing import evidence_status
+from commensal.evidence.time_courses import time_courses
+from commensal.microbiome import engraft as measure_engraftment
+from commensal.microbiome import taxon_engraftment
+from commensal.programme.analysis import Analysis, read_analysis
+from commensal.study import RESULTS, Study, demand_usable, write_results
+from commensal.study.folder import new_folder
+from commensal.vocabulary.windows import visits
+
+OnProgress = Callable[[str, float], None]
+LIBRARIES = ("duckdb", "narwhals", "numpy", "polars", "scipy")
+
+
+def run(
+    study: Study,
+    folder: Path | str,
+    *,
+    analysis: Path | str | None = None,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Run the analysis file (the default one without) on a study and write the result tables.
+
+    Returns the new folder. The same study, analysis file and versions give the same bytes.
+
+    Refuses: OutputExistsError where the folder exists; InputError for an analysis file that is not as
+    declared; ProblemsFoundError where the check of the study finds an error.
+    """
+    told = on_progress or (lambda _what, _share: None)
+    new_folder(folder)
+    chosen = read_analysis(analysis)
+    windows = windows_of(chosen.windows)
+    told("checking the study", 0.0)
+    warnings = demand_usable(study)
+    tables = {**_people(study, chosen, windows, told), **_communities(study, chosen, told)}
+    tables["provenance"] = _provenance(study, chosen, n_warnings=warnings.height)
+    told("writing the results", 0.98)
+    return write_results({name: tables[name] for name in RESULTS if name in tables}, folder)
+
+
+def engraft(study: Study, folder: Path | str) -> Path:
+    """Write ``engraftment`` and ``taxon_outcomes`` of a study into a new folder; return it."""
+    new_folder(folder)
+    tables = {"engraftment": measure_engraftment(study), "taxon_outcomes": taxon_engraftment(study)}
+    return write_results(tables, folder)
+
+
+def _people(
+    study: Study, analysis: Analysis, windows: pl.DataFrame, told: OnProgress
+) -> dict[str, pl.DataFrame]:
+    at, level = analysis.landmarks, analysis.level
+    told("the cohort", 0.2)
+    cohort = cohort_of(study)
+    due = due_at(cohort, windows=windows, at=at)
+    told("scoring the instruments", 0.25)
+    records = records_of(study, cohort, due)
+    told("remission at each landmark", 0.35)
+    outcomes = outcome_rows(records, landmarks=at)
+    estimates = [
+        remission(outcomes, level=level),
+        not_defined(cohort, due, landmarks=at),
+        on_treatment(cohort, due, level=level),
+        reported_outcomes(study, cohort, level=level),
+    ]
+    told("curves", 0.45)
+    drawn, at_risk = time_courses(records, level=level)
+    told("adverse events", 0.5)
+    window = Window(procedure_days=analysis.procedure_days, patient_days=analysis.patient_days)
+    estimates.append(adverse_event_incidence(study, cohort, window=window, level=level))
+    return {
+        "flow": flow(cohort, outcomes, landmarks={code: visits()[code] for code in at}),
+        "baseline": baseline(study, cohort, records.assessed),
+        "estimates": pl.concat(estimates),
+        "missingness": missingness(outcomes),
+        "curves": drawn,
+        "numbers_at_risk": at_risk,
+        "evidence_status": evidence_status(cohort),
+    }
+
+
+def _communities(study: Study, analysis: Analysis, told: OnProgress) -> dict[str, pl.DataFrame]:
+    told("engraftment", 0.6)
+    depth = analysis.rarefy_to or None
+    return {
+        "engraftment": measure_engraftment(study, seed=analysis.seed, level=analysis.level, rarefy_to=depth),
+        "taxon_outcomes": taxon_engraftment(study, level=analysis.level),
+    }
+
+
+def _provenance(study: Study, analysis: Analysis, *, n_warnings: int) -> pl.DataFrame:
+    manifest = study.manifest
+    cut = manifest.data_cut_day
+    facts = {
+        "origin": manifest.origin,
+        "data_hash": manifest.data_hash if manifest.tables else "not hashed: a study in memory",
+        "data_made_with": f"commensal {manifest.code_version}",
+        "data_seed": "none" if manifest.seed is None else str(manifest.seed),
+        "clock": manifest.clock,
+        "data_cut_day": "unknown: nobody is then not yet due" if cut is None else str(cut),
+        "check_warnings": str(n_warnings),
+        "analysis": analysis.title,
+        "analysis_file": analysis.name,
+        "analysis_hash": analysis.sha256,
+        "analysis_deviations": "; ".join(analysis.deviations) or "none",
+        "level": str(analysis.level),
+        "seed": str(analysis.seed),
+        "software": f"commensal {__version__}",
+        "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        **{f"note_{n}": note for n, note in enumerate(manifest.notes, start=1)},
+    }
+    return pl.DataFrame({"item": list(facts), "value": list(facts.values())})
