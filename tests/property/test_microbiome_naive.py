@@ -42,6 +42,7 @@ def naive_engraft(counts: dict[str, dict[str, int]], sample: str, donor: str) ->
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(COUNTS)
 def test_shares_equal_the_naive_twin(counts: np.ndarray) -> None:
@@ -58,6 +59,7 @@ def test_shares_equal_the_naive_twin(counts: np.ndarray) -> None:
     assert by_feature.n.tolist() == had.sum(axis=0).tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(COUNTS)
 def test_distances_are_symmetric_and_bounded(counts: np.ndarray) -> None:
@@ -114,6 +116,7 @@ def drawn_study(seed: int, *, n_patients: int, n_taxa: int) -> Study:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
 def test_the_table_equals_the_naive_twin(seed: int) -> None:
@@ -133,6 +136,7 @@ def test_the_table_equals_the_naive_twin(seed: int) -> None:
         assert set(found) == set(MEASURES)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10_000))
 def test_neither_row_order_nor_strangers_change_a_row(seed: int) -> None:

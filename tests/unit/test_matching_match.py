@@ -384,6 +384,7 @@ def test_a_lot_without_a_profile_is_eligible_and_cannot_be_told() -> None:
     assert "cannot tell" in last["reason"]
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes_and_others_another_name() -> None:
     frames = with_profiles(("D1", "D2", "D3"), {"D1": COMMON, "D2": COMMON[3:], "D3": COMMON[5:]}, "ab")
     first, again = ran(frames), ran(frames)

@@ -183,6 +183,7 @@ class Screens:
         donations = study.read("donations", columns=["donation_id", "donated_on"])
         self._donated_on = dict(donations.iter_rows())
         self._profile, self._on = profile, on
+        self._in_force: dict[date, Profile] = {}
         self._judged: dict[tuple[str, str | None, date | None, str], str] = {}
 
     def of(self, lot: Lot) -> str:
@@ -203,16 +204,22 @@ class Screens:
         results: list[ScreeningResult] = self._results.get(donor, [])
         if donated is None:
             return "undetermined"
-        profile = self._profile
-        rules = screening_profile(profile, on=donated) if isinstance(profile, str) else profile
         return release_window(
             results,
-            profile=rules,
+            profile=self._profile_on(donated),
             donated_on=donated,
             on=self._on,
             pathway=pathway,
             donation_id=donation or "",
         ).outcome
+
+    def _profile_on(self, donated: date) -> Profile:
+        """Return the profile in force for stool of a day, read once a day; a signed one as it was signed."""
+        if isinstance(self._profile, Profile):
+            return self._profile
+        if donated not in self._in_force:
+            self._in_force[donated] = screening_profile(self._profile, on=donated)
+        return self._in_force[donated]
 
     def finding(self, lot: Lot, analyte: str) -> str | None:
         """Return an analyte in the lot's donors: positive if any is, negative if all are, else unknown.

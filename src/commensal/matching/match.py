@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from commensal import __version__
 from commensal.errors import RefusedError
 from commensal.matching.gates import Gated, gate_rules, judge_lots
 from commensal.matching.policy import EXPLORATORY, Policy
-from commensal.matching.recipient import Recipient, read_recipient
-from commensal.matching.scores import Communities, Scores, bands, score_lots
+from commensal.matching.ranking import rank
+from commensal.matching.recipient import read_recipient
+from commensal.matching.scores import Communities
 from commensal.matching.stock import candidate_lots, sources_of
 from commensal.microbiome import abundance_of
 from commensal.study import RESULTS, Study
@@ -34,9 +34,6 @@ STATEMENT = (
     "ranked by exploratory measures that have not been shown to predict outcome. The run does not order "
     "treatment: a physician decides."
 )
-ANY_DONOR = "any eligible donor: no order, since donor effects are not clinically relevant in CDI"
-NO_PROFILE = "cannot tell: no sample with a profile of every donor of the lot"
-NO_ELIGIBLE = "not eligible"
 STOCK_TABLES = (
     "units",
     "unit_donors",
@@ -102,35 +99,33 @@ def match(
     lots = candidate_lots(study, on_day=on_day)
     gated = judge_lots(study, lots, recipient=who, on=on, on_day=on_day, profile=profile, route=planned)
     communities = _communities(study, gated, recipient=recipient, on_day=on_day)
-    settings = {
-        "recipient": recipient,
-        "on_day": on_day,
-        "route": planned.value if planned else None,
-        "study_id": study_id,
-        "seed": seed,
-        "policy": asdict(policy),
-        "profile": repr(screening_profile(profile, on=on) if isinstance(profile, str) else profile),
-        "gates": [repr(rule) for rule in gate_rules(on=on)],
-    }
+    rows = rank(gated, who, communities, policy=policy, on_day=on_day, seed=seed)
     inputs = _hash_inputs(study, communities, recipient=recipient)
-    run_id = hashlib.sha256(json.dumps([inputs, __version__, settings], sort_keys=True).encode()).hexdigest()
-    rows = _rank(gated, who, communities, policy=policy, on_day=on_day, seed=seed)
-    rankings = _declared("rankings", rows, match_run_id=run_id, patient_id=recipient)
-    code = (
-        profile if isinstance(profile, str) else f"{profile.code}, signed by {profile.signed_by or 'nobody'}"
-    )
+    settings = [recipient, on_day, planned, study_id, seed, asdict(policy), *_rules(profile, on=on)]
+    name = hashlib.sha256(json.dumps([inputs, __version__, settings], sort_keys=True).encode()).hexdigest()
     run = {
         "matched_on": on,
         "matched_day": on_day,
         "policy": f"{policy.name} {policy.version}",
-        "profile": code,
+        "profile": profile if isinstance(profile, str) else _signed(profile),
         "input_hash": inputs,
         "software": f"commensal {__version__}",
         "n_candidates": len(gated),
         "n_eligible": sum(g.is_eligible for g in gated),
         "statement": STATEMENT,
     }
-    return MatchRun(_declared("match_runs", [run], match_run_id=run_id, patient_id=recipient), rankings)
+    same = {"match_run_id": name, "patient_id": recipient}
+    return MatchRun(_declared("match_runs", [run], **same), _declared("rankings", rows, **same))
+
+
+def _rules(profile: str | Profile, *, on: date) -> list[str]:
+    """Return the screening profile and the gates in full: a changed rule gives a run another name."""
+    screening = screening_profile(profile, on=on) if isinstance(profile, str) else profile
+    return [repr(screening), *(repr(rule) for rule in gate_rules(on=on))]
+
+
+def _signed(profile: Profile) -> str:
+    return f"{profile.code}, signed by {profile.signed_by or 'nobody'}"
 
 
 def _route(text: str | None) -> Route | None:
@@ -167,83 +162,6 @@ def _samples(study: Study, gated: Sequence[Gated], *, recipient: str) -> list[st
         | pl.col("donor_id").is_in(donors)
         | pl.col("batch_id").is_in(batches)
     )["sample_id"].to_list()
-
-
-def _rank(
-    gated: Sequence[Gated],
-    who: Recipient,
-    communities: Communities,
-    *,
-    policy: Policy,
-    on_day: int,
-    seed: int,
-) -> list[dict[str, Any]]:
-    eligible = [g for g in gated if g.is_eligible]
-    refused = [_refused(g) for g in gated if not g.is_eligible]
-    if not eligible:
-        return refused
-    if who.is_any_donor_enough:
-        return [_unordered(g) for g in eligible] + refused
-    profiled = [g for g in eligible if communities.sources[g.lot.unit_id]] or eligible
-    scores = score_lots([g.lot for g in profiled], communities, policy=policy, on_day=on_day, seed=seed)
-    unknown = [_row(g, explanation=_warned(g), reason=NO_PROFILE) for g in eligible if g not in profiled]
-    return _scored(profiled, scores, policy=policy) + unknown + refused
-
-
-def _row(gated: Gated, **more: Any) -> dict[str, Any]:
-    return {
-        "unit_id": gated.lot.unit_id,
-        "donor_id": ";".join(gated.lot.donor_ids) or None,
-        "is_eligible": gated.is_eligible,
-        **more,
-    }
-
-
-def _refused(gated: Gated) -> dict[str, Any]:
-    return _row(
-        gated,
-        failed_rules=";".join(rule for rule, _ in gated.failed),
-        explanation=" ".join(text for _, text in gated.failed),
-        reason=NO_ELIGIBLE,
-    )
-
-
-def _unordered(gated: Gated) -> dict[str, Any]:
-    return _row(gated, explanation=_warned(gated), rank=1, band="1", reason=ANY_DONOR)
-
-
-def _warned(gated: Gated) -> str:
-    return " ".join(["Every gate is met.", *gated.warnings])
-
-
-def _scored(eligible: Sequence[Gated], scores: Scores, *, policy: Policy) -> list[dict[str, Any]]:
-    band = bands(scores, policy=policy)
-    lower, upper = scores.interval(level=policy.level)
-    rows = []
-    for i in np.argsort(-scores.values, kind="stable"):
-        gated = eligible[i]
-        rows.append(
-            _row(
-                gated,
-                explanation=" ".join([f"{scores.words[i]}.", *gated.warnings]),
-                rank=int((scores.values > scores.values[i]).sum()) + 1,
-                score=float(scores.values[i]),
-                lower=float(lower[i]),
-                upper=float(upper[i]),
-                band=str(band[i]),
-                reason=_why(eligible, scores, band, i),
-            )
-        )
-    return rows
-
-
-def _why(eligible: Sequence[Gated], scores: Scores, band: np.ndarray, i: int) -> str | None:
-    """Return what limits the order: lots without a credible difference, and parts nobody could compute."""
-    others = {g.lot.donor_ids for g, b in zip(eligible, band, strict=True) if b == band[i]} - {
-        eligible[i].lot.donor_ids
-    }
-    shared = [f"no credible difference from {len(others)} other donors in the band"] if others else []
-    return "; ".join([*shared, *(f"left out: {part}" for part in scores.left_out)]) or None
 
 
 def _hash_inputs(study: Study, communities: Communities, *, recipient: str) -> str:
