@@ -17,6 +17,7 @@ colonoscopy/静脉 | oral capsule, then injected | enema (s/c) | sham iv | place
 intra\u00advenous | in\u200dtra\u2060venous | і.v. | іntravenous | i n t r a v e n o u s
 INTRA_VENOUS | intravenus | intravanous | subcutanous | intramuscluar | blood | bloodstream
 central line | PICC
+bronchoscopy | endotracheal | intranasal spray | intra-articular needle | intravesical | colonoscopy + lV | 1V
 """
 
 

@@ -147,7 +147,7 @@ def refuse_parenteral(text: str) -> None:
     if hit is None:
         return
     raise SafetyError(
-        f"{text!r} names a parenteral route of administration ({hit})",
+        f"{text!r} names a parenteral route of administration, outside the gut ({hit})",
         expected="an enteral route: " + ", ".join(route.value for route in Route),
         do="stop: fecal material is never injected, infused into blood or inhaled. Check the source record",
     )
