@@ -24,6 +24,9 @@ SUM_TOLERANCE = 0.01
 MAX_PROBLEMS = 1000
 MAX_COUNT = 1e15
 
+# Bad cells are told as problems; they do not go any further.
+_PRESENT = pl.col("value").is_finite() & pl.col("value").is_between(0, MAX_COUNT, closed="right")
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -112,7 +115,7 @@ def _matrix(name: str, header: list[str], frame: pl.DataFrame, problems: list[Pr
 def _long(sample: str, features: list[str], value: pl.Series) -> pl.DataFrame:
     return (
         pl.DataFrame({"taxon_id": pl.Series(features, dtype=pl.String), "value": value})
-        .filter(pl.col("value") != 0)
+        .filter(_PRESENT)
         .select(pl.lit(sample).alias("sample_id"), "taxon_id", "value")
     )
 
@@ -177,7 +180,7 @@ def matrix_of(
             "taxon_id": pl.Series(np.asarray(taxon_ids, dtype=object)[rows], dtype=pl.String),
             "value": np.asarray(data, dtype=float),
         }
-    ).filter(pl.col("value") != 0)
+    ).filter(_PRESENT)
     return Matrix("feature_id", tuple(taxon_ids), tuple(sample_ids), values)
 
 

@@ -12,7 +12,7 @@ _PREFIXES = {
     "d": "domain", "k": "domain", "r": "domain", "p": "phylum", "c": "class", "o": "order",
     "f": "family", "g": "genus", "s": "species", "t": "strain",
 }  # fmt: skip
-_NAMELESS = {"", "NA", "unassigned", "unclassified"}
+_NAMELESS = {"", "na", "unassigned", "unclassified"}
 
 
 def parse_lineage(text: str) -> dict[str, str]:

@@ -100,7 +100,8 @@ def recognise(sheet: Sheet, *, problems: list[Problem], notes: list[str]) -> She
     """Return the sheet with its columns under their known names.
 
     A required column that is missing is a problem; a column without a known meaning is noted (the file
-    is kept in ``sources/``). A column ``<donor>_in_pool`` or ``<instrument>_<when>`` keeps its name.
+    is kept in ``sources/``). A column ``<donor>_in_pool`` or ``<instrument>_<when>`` keeps its name. The
+    row of types that QIIME 2 writes under its header is no sample.
     """
     columns: dict[str, list[str | None]] = {}
     strange = []
@@ -119,6 +120,10 @@ def recognise(sheet: Sheet, *, problems: list[Problem], notes: list[str]) -> She
             problems.append(_missing_column(sheet, name, strange))
     if strange:
         notes.append(f"{sheet.name}: columns without a table, kept in sources/: " + ", ".join(strange))
+    samples = [i for i, s in enumerate(columns.get("sample_id", [])) if not (s or "").startswith("#q2:")]
+    if "sample_id" in columns and len(samples) < sheet.n_rows:
+        columns = {name: [cells[i] for i in samples] for name, cells in columns.items()}
+        return Sheet(sheet.name, columns, len(samples))
     return Sheet(sheet.name, columns, sheet.n_rows)
 
 
