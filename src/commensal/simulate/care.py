@@ -1,4 +1,4 @@
-"""What else the record holds of a patient: the person, diagnoses, consents, drugs, operations, how it ended."""
+"""What else is on record of a patient: the person, diagnoses, consents, drugs, operations, the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from commensal.simulate.disease import RESCUE, Course, Interventions
 from commensal.simulate.draws import Ints, within_groups
 from commensal.simulate.followup import FollowUp
 from commensal.simulate.material import dates, picked, strings
-from commensal.simulate.people import AMBISPECTIVE, PROSPECTIVE, RETROSPECTIVE, YEAR, Patients, day_of, of_disorder
+from commensal.simulate.people import (
+    AMBISPECTIVE,
+    PROSPECTIVE,
+    RETROSPECTIVE,
+    YEAR,
+    Patients,
+    day_of,
+    of_disorder,
+)
 from commensal.simulate.safety import NEW_CONDITIONS, Events
 from commensal.simulate.scenario import Scenario
 
@@ -36,7 +44,7 @@ Periods = tuple[Ints, str, str, Ints, Ints, bool]  # rows, class, agent, start, 
 
 
 def cohorts(scenario: Scenario, patients: Patients, follow_up: FollowUp) -> np.ndarray:
-    """Return each patient's cohort. Ambispective: still in follow-up when the study began, and consented then."""
+    """Return each patient's cohort. Ambispective: in follow-up when the study began, and consented then."""
     start = day_of(scenario.calendar.study_start)
     stays = patients.index_day + np.minimum(follow_up.end, 1e6) > start + 90
     ambispective = patients.may_be_ambispective & stays & patients.has_consent
@@ -100,12 +108,23 @@ def diagnosis_table(
     """Return the indication of every patient, comorbidities of some, and new-onset disease."""
     n = len(patients)
     code = np.array([d.code for d in scenario.indications])[patients.disorder]
-    years = np.round(np.minimum(np.exp(rng.normal(1.3, 0.7, n)), np.maximum(patients.age_years - 1.5, 0.2)), 1)
+    years = np.round(
+        np.minimum(np.exp(rng.normal(1.3, 0.7, n)), np.maximum(patients.age_years - 1.5, 0.2)), 1
+    )
     ill = np.flatnonzero(rng.random(n) < 0.25)
     new = events.term == "ae20"
     parts = [
-        (np.arange(n), "indication", code, np.full(n, ""), patients.index_day - np.floor(years * YEAR), years),
-        _others(ill, "comorbidity", np.array(COMORBIDITIES)[rng.integers(0, len(COMORBIDITIES), len(ill))], None),
+        (
+            np.arange(n),
+            "indication",
+            code,
+            np.full(n, ""),
+            patients.index_day - np.floor(years * YEAR),
+            years,
+        ),
+        _others(
+            ill, "comorbidity", np.array(COMORBIDITIES)[rng.integers(0, len(COMORBIDITIES), len(ill))], None
+        ),
         _others(
             events.row[new],
             "new_onset",
@@ -146,7 +165,7 @@ def _others(row: Ints, role: str, condition: np.ndarray, day: Ints | None) -> tu
 def consent_table(
     scenario: Scenario, patients: Patients, cohort: np.ndarray, follow_up: FollowUp
 ) -> pl.DataFrame:
-    """Return consents: data use signed at treatment, the study's signed before index or, for the ambispective,
+    """Return consents: data use signed at treatment, the study's before index or, for the ambispective,
     after the study began; for minors a guardian's permission and, from seven years, the child's assent."""
     start = day_of(scenario.calendar.study_start)
     agreed = patients.has_consent
@@ -162,14 +181,18 @@ def consent_table(
     )
     withdrawn = np.where(follow_up.is_withdrawal, patients.index_day + np.minimum(follow_up.left, 1e6), -1)
     frames = [
-        pl.DataFrame({"row": np.flatnonzero(mask), "day": day[mask], "out": withdrawn[mask]}).with_columns(type=pl.lit(kind))
+        pl.DataFrame({"row": np.flatnonzero(mask), "day": day[mask], "out": withdrawn[mask]}).with_columns(
+            type=pl.lit(kind)
+        )
         for kind, mask, day in row_days
     ]
     rows = pl.concat(frames).sort("row", "type")
     row = rows["row"].to_numpy()
     is_out = (pl.col("out") >= 0) & (pl.col("out") > pl.col("day"))
     return rows.select(
-        consent_id=picked(patients.patient_id, row) + "-C" + pl.Series(within_groups(row) + 1).cast(pl.String),
+        consent_id=picked(patients.patient_id, row)
+        + "-C"
+        + pl.Series(within_groups(row) + 1).cast(pl.String),
         patient_id=picked(patients.patient_id, row),
         type="type",
         version=pl.lit("1.0"),
@@ -182,7 +205,7 @@ def consent_table(
 
 
 def disposition_table(patients: Patients, course: Course, follow_up: FollowUp) -> pl.DataFrame:
-    """Return the last contact of everyone, and loss, withdrawal and death where they happened and are known."""
+    """Return everyone's last contact, and loss, withdrawal and death where they are known."""
     everyone = np.ones(len(patients), dtype=bool)
     left = np.isfinite(follow_up.left)
     died = np.isfinite(course.death) & (course.death < follow_up.end + 0.5) & ~left
@@ -194,15 +217,17 @@ def disposition_table(patients: Patients, course: Course, follow_up: FollowUp) -
         ("death", died, course.death),
     )
     frames = [
-        pl.DataFrame({"row": np.flatnonzero(mask), "day": (patients.index_day + np.where(mask, day, 0))[mask]}).with_columns(
-            kind=pl.lit(kind)
-        )
+        pl.DataFrame(
+            {"row": np.flatnonzero(mask), "day": (patients.index_day + np.where(mask, day, 0))[mask]}
+        ).with_columns(kind=pl.lit(kind))
         for kind, mask, day in parts
     ]
     rows = pl.concat(frames).sort("row", "day", "kind")
     row = rows["row"].to_numpy()
     return rows.select(
-        disposition_id=picked(patients.patient_id, row) + "-X" + pl.Series(within_groups(row) + 1).cast(pl.String),
+        disposition_id=picked(patients.patient_id, row)
+        + "-X"
+        + pl.Series(within_groups(row) + 1).cast(pl.String),
         patient_id=picked(patients.patient_id, row),
         kind="kind",
         occurred_on=dates(pl.col("day")),
@@ -248,25 +273,32 @@ def exposure_table(
     ]
     rows = pl.concat(frames)
     end = pl.Series(np.minimum(follow_up.end, 1e6)).gather(rows["row"])
-    rows = rows.with_columns(end=end).filter(pl.col("start") < pl.col("end")).sort("row", "start", "exposure", "agent")
+    rows = (
+        rows.with_columns(end=end)
+        .filter(pl.col("start") < pl.col("end"))
+        .sort("row", "start", "exposure", "agent")
+    )
     row = rows["row"].to_numpy()
     index = pl.Series(patients.index_day).gather(rows["row"])
     is_open = (pl.col("stop") < -900) | (pl.col("stop") >= pl.col("end"))
     is_steroid = pl.col("exposure") == "steroid"
     return rows.select(
-        exposure_id=picked(patients.patient_id, row) + "-M" + pl.Series(within_groups(row) + 1).cast(pl.String).str.zfill(2),
+        exposure_id=picked(patients.patient_id, row)
+        + "-M"
+        + pl.Series(within_groups(row) + 1).cast(pl.String).str.zfill(2),
         patient_id=picked(patients.patient_id, row),
         exposure="exposure",
         agent="agent",
         dose=pl.when(is_steroid).then(20.0),
         dose_unit=pl.when(is_steroid).then(pl.lit("mg")),
         doses_per_day=pl.when(is_steroid).then(1.0),
-        route_of_drug=pl.when(pl.col("agent") == "infliximab").then(pl.lit("intravenous")).otherwise(pl.lit("oral")),
+        route_of_drug=pl.when(pl.col("agent") == "infliximab")
+        .then(pl.lit("intravenous"))
+        .otherwise(pl.lit("oral")),
         started_on=dates(index + pl.col("start")),
         stopped_on=pl.when(~is_open).then(dates(index + pl.col("stop"))),
         is_rescue="is_rescue",
     )
-
 
 
 def _standing(scenario: Scenario, patients: Patients, rng: np.random.Generator) -> list[Periods]:
@@ -279,7 +311,9 @@ def _standing(scenario: Scenario, patients: Patients, rng: np.random.Generator) 
     return made
 
 
-def _antibiotics(scenario: Scenario, patients: Patients, course: Course, rng: np.random.Generator) -> list[Periods]:
+def _antibiotics(
+    scenario: Scenario, patients: Patients, course: Course, rng: np.random.Generator
+) -> list[Periods]:
     n = len(patients)
     free = of_disorder(scenario, patients.disorder, "is_free_at_index") > 0
     cdi = np.flatnonzero(free)
@@ -315,4 +349,3 @@ def _rescues(scenario: Scenario, patients: Patients, interventions: Intervention
         (row[kinds == kind], str(kind), "rescue", day[kinds == kind], day[kinds == kind] + 180, True)
         for kind in sorted(set(kinds.tolist()))
     ]
-

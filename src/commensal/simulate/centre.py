@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,14 @@ from commensal.simulate.followup import FollowUp, follow
 from commensal.simulate.material import Recall, material_tables
 from commensal.simulate.measures import assessments, lab_results
 from commensal.simulate.people import Patients, draw_patients
-from commensal.simulate.records import course_table, session_ids, session_table, site_table, visit_ids, visit_table
+from commensal.simulate.records import (
+    course_table,
+    session_ids,
+    session_table,
+    site_table,
+    visit_ids,
+    visit_table,
+)
 from commensal.simulate.regimen import (
     RETREAT,
     Courses,
@@ -34,7 +42,7 @@ from commensal.simulate.regimen import (
     with_retreatments,
 )
 from commensal.simulate.safety import Events, draw_events, draw_recall, event_table, hospitalisation_table
-from commensal.simulate.sampling import draw_sampling, sample_tables
+from commensal.simulate.sampling import Sampling, draw_sampling, sample_tables
 from commensal.simulate.scenario import Scenario
 from commensal.simulate.stock import CourseDonors, Stock, first_donors, make_stock, plan_donors
 from commensal.simulate.truth import (
@@ -45,6 +53,8 @@ from commensal.simulate.truth import (
 )
 
 Frames = dict[str, pl.DataFrame]
+Generators = Mapping[str, np.random.Generator]
+FRAMES_STREAM = 1_000_000_007  # the tables' own noise: independent of what happened
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ def draw_story(scenario: Scenario, n: int, *, centre: int, seed: int) -> Story:
     )
     courses = with_retreatments(scenario, patients, courses, interventions)
     follow_up = follow(scenario, patients, course, rng=rng["followup"])
-    sessions = give_sessions(patients, courses, until=np.minimum(follow_up.end, course.colectomy))
+    sessions = give_sessions(courses, until=np.minimum(follow_up.end, course.colectomy))
     # The first course keeps its donor: its planted effect is already in the outcome.
     plan = plan_donors(scenario, patients, donors, courses, usual=first_donor, rng=rng["stock"])
     plan = _with_first(plan, courses, first_donor, first_day)
@@ -91,7 +101,18 @@ def draw_story(scenario: Scenario, n: int, *, centre: int, seed: int) -> Story:
     )
     events = draw_events(scenario, patients, course, follow_up, sessions, recall, rng=rng["safety"])
     return Story(
-        patients, donors, course, interventions, follow_up, courses, sessions, plan, stock, recall, events, first_donor
+        patients,
+        donors,
+        course,
+        interventions,
+        follow_up,
+        courses,
+        sessions,
+        plan,
+        stock,
+        recall,
+        events,
+        first_donor,
     )
 
 
@@ -107,30 +128,53 @@ def centre_frames(
     scenario: Scenario, story: Story, taxa: Taxa, *, centre: int, seed: int
 ) -> tuple[Frames, Frames]:
     """Return the tables of a centre and its truth tables."""
-    rng, prefix = generators(seed + 1_000_000_007, centre), f"{centre + 1:03d}-"
-    site_id = f"{prefix}SITE"
-    s = story
+    rng, prefix = generators(seed + FRAMES_STREAM, centre), f"{centre + 1:03d}-"
+    s, site_id = story, f"{prefix}SITE"
     session_id = session_ids(s.patients, s.sessions)
-    visits = s.follow_up.visits
-    visit_id, visit_patient = visit_ids(s.patients, visits)
-    cohort = cohorts(scenario, s.patients, s.follow_up)
-    last_planned = _last_planned(s)
-    frames: Frames = {
+    frames = {
         "sites": site_table(site_id, centre),
+        **_people_frames(scenario, s, session_id, site_id, rng),
+        **_treatment_frames(scenario, s, session_id, site_id, rng),
+        **_visit_frames(scenario, s, rng),
+    }
+    truth: Frames = {
+        "patients": patient_truth(scenario, s.patients, s.course, s.follow_up, s.first_donor, s.donors),
+        "donors": donor_truth(s.donors),
+    }
+    sampling, sample_ids = None, []
+    if scenario.microbiome.sampled_fraction > 0:
+        sampling, made = _sample_frames(scenario, s, taxa, prefix, centre == 0, rng)
+        frames |= made
+        sample_ids = made["samples"]["sample_id"].to_list()
+        days = s.follow_up.visits.day[sampling.visit].astype(float)
+        truth["engraftment"] = engraftment_truth(scenario, sampling, days, sample_ids)
+    truth["planted"] = planted_truth(s.patients, s.donors, s.stock, s.recall, sample_ids, sampling)
+    return frames, truth
+
+
+def _people_frames(
+    scenario: Scenario, s: Story, session_id: np.ndarray, site_id: str, rng: Generators
+) -> Frames:
+    cohort = cohorts(scenario, s.patients, s.follow_up)
+    stays = hospitalisation_table(scenario, s.patients, s.events, s.follow_up, rng=rng["safety"])
+    return {
         "patients": patient_table(scenario, s.patients, cohort, site_id=site_id, rng=rng["people"]),
         "dispositions": disposition_table(s.patients, s.course, s.follow_up),
         "consents": consent_table(scenario, s.patients, cohort, s.follow_up),
         "diagnoses": diagnosis_table(scenario, s.patients, s.events, rng=rng["care"]),
         "procedures": procedure_table(s.patients, s.course, s.follow_up),
-        "hospitalisations": hospitalisation_table(
-            scenario, s.patients, s.events, s.follow_up, rng=rng["safety"]
-        ),
-        "lab_results": lab_results(
-            scenario, s.patients, s.course, visits, visit_id, visit_patient, rng=rng["measures"]
-        ),
+        "hospitalisations": stays,
         "exposures": exposure_table(
             scenario, s.patients, s.course, s.interventions, s.follow_up, rng=rng["care"]
         ),
+        "adverse_events": event_table(s.patients, s.events, session_id, s.follow_up),
+    }
+
+
+def _treatment_frames(
+    scenario: Scenario, s: Story, session_id: np.ndarray, site_id: str, rng: Generators
+) -> Frames:
+    return {
         "donors": donor_table(scenario, s.donors, site_id=site_id),
         "screenings": draw_screenings(scenario, s.donors, rng=rng["donors"]),
         **material_tables(
@@ -148,6 +192,14 @@ def centre_frames(
         "sessions": session_table(
             scenario, s.patients, s.courses, s.sessions, session_id, site_id=site_id, rng=rng["regimen"]
         ),
+    }
+
+
+def _visit_frames(scenario: Scenario, s: Story, rng: Generators) -> Frames:
+    visits = s.follow_up.visits
+    visit_id, patient_id = visit_ids(s.patients, visits)
+    cohort = cohorts(scenario, s.patients, s.follow_up)
+    return {
         "visits": visit_table(scenario, s.patients, visits, visit_id, cohort, rng=rng["followup"]),
         "assessments": assessments(
             scenario,
@@ -155,39 +207,36 @@ def centre_frames(
             s.course,
             visits,
             visit_id,
-            visit_patient,
-            last_planned_day=last_planned,
+            patient_id,
+            last_planned_day=_last_planned(s),
             rng=rng["measures"],
         ),
-        "adverse_events": event_table(s.patients, s.events, session_id, s.follow_up),
+        "lab_results": lab_results(
+            scenario, s.patients, s.course, visits, visit_id, patient_id, rng=rng["measures"]
+        ),
     }
-    truth: Frames = {
-        "patients": patient_truth(scenario, s.patients, s.course, s.follow_up, s.first_donor, s.donors),
-        "donors": donor_truth(s.donors),
-    }
-    sampling, sample_ids = None, []
-    if scenario.microbiome.sampled_fraction > 0:
-        sampling = draw_sampling(
-            scenario,
-            s.patients,
-            s.donors,
-            s.sessions,
-            s.plan.donor[s.sessions.course],
-            visits,
-            taxa,
-            receptivity=s.course.engraftment,
-            plants=centre == 0,
-            rng=rng["communities"],
-        )
-        made = sample_tables(
-            scenario, s.patients, s.donors, s.stock, visits, taxa, sampling, prefix=prefix, rng=rng["sequencing"]
-        )
-        frames |= made
-        sample_ids = made["samples"]["sample_id"].to_list()
-        days = visits.day[sampling.visit].astype(float)
-        truth["engraftment"] = engraftment_truth(scenario, sampling, days, sample_ids)
-    truth["planted"] = planted_truth(s.patients, s.donors, s.stock, s.recall, sample_ids, sampling)
-    return frames, truth
+
+
+def _sample_frames(
+    scenario: Scenario, s: Story, taxa: Taxa, prefix: str, plants: bool, rng: Generators
+) -> tuple[Sampling, Frames]:
+    visits = s.follow_up.visits
+    sampling = draw_sampling(
+        scenario,
+        s.patients,
+        s.donors,
+        s.sessions,
+        s.plan.donor[s.sessions.course],
+        visits,
+        taxa,
+        receptivity=s.course.engraftment,
+        plants=plants,
+        rng=rng["communities"],
+    )
+    made = sample_tables(
+        scenario, s.patients, s.donors, s.stock, visits, taxa, sampling, prefix=prefix, rng=rng["sequencing"]
+    )
+    return sampling, made
 
 
 def _last_planned(story: Story) -> np.ndarray:

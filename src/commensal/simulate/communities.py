@@ -64,7 +64,12 @@ def draw_taxa(scenario: Scenario, *, seed: int) -> Taxa:
     lineages = [entry["lineage"] for entry in document["lineages"]]
     weight = np.array([entry["weight"] for entry in document["lineages"]], dtype=float)
     n = scenario.microbiome.n_taxa
-    genus = np.sort(np.r_[np.arange(min(len(lineages), n)), rng.choice(len(lineages), max(n - len(lineages), 0), p=weight / weight.sum())])
+    genus = np.sort(
+        np.r_[
+            np.arange(min(len(lineages), n)),
+            rng.choice(len(lineages), max(n - len(lineages), 0), p=weight / weight.sum()),
+        ]
+    )
     number = np.arange(n) - np.searchsorted(genus, genus) + 1
     genus_level = rng.normal(0, 0.9, len(lineages))
     log_abundance = genus_level[genus] + rng.normal(0, 1.3, n)
@@ -81,14 +86,20 @@ def draw_taxa(scenario: Scenario, *, seed: int) -> Taxa:
     )
 
 
-def draw_donor_communities(scenario: Scenario, taxa: Taxa, n_donors: int, *, rng: np.random.Generator) -> DonorCommunities:
+def draw_donor_communities(taxa: Taxa, n_donors: int, *, rng: np.random.Generator) -> DonorCommunities:
     """Draw the lasting community of every donor."""
     has = rng.random((n_donors, len(taxa))) < taxa.prevalence
     return DonorCommunities(has, taxa.log_abundance + rng.normal(0, 0.8, has.shape))
 
 
 def draw_recipients(
-    scenario: Scenario, patients: Patients, taxa: Taxa, row: Ints, receptivity: Floats, *, rng: np.random.Generator
+    scenario: Scenario,
+    patients: Patients,
+    taxa: Taxa,
+    row: Ints,
+    receptivity: Floats,
+    *,
+    rng: np.random.Generator,
 ) -> Recipients:
     """Draw what decides the communities of the patients ``row``: residents, and each taxon's own luck."""
     shape = (len(row), len(taxa))
@@ -109,9 +120,14 @@ def draw_recipients(
 
 
 def engrafted(
-    recipients: Recipients, donors: DonorCommunities, sessions_by_donor: Floats, *, day: Floats, diminishing: float
+    recipients: Recipients,
+    donors: DonorCommunities,
+    sessions_by_donor: Floats,
+    *,
+    day: Floats,
+    diminishing: float,
 ) -> Flags:
-    """Return (patients × taxa) which taxa of donors have settled and are still there on each patient's ``day``.
+    """Return (patients × taxa) which taxa of donors have settled and are there on each patient's ``day``.
 
     ``sessions_by_donor`` (patients × donors) counts the sessions up to that day. A taxon that donors gave in
     s sessions has settled with probability 1 - (1 - rate) ** (s ** diminishing); more sessions never undo it.
@@ -148,7 +164,9 @@ def sequenced(scenario: Scenario, abundance: Floats, *, rng: np.random.Generator
     share = abundance / abundance.sum(axis=1, keepdims=True)
     drawn = rng.standard_gamma(share * microbiome.overdispersion_concentration)
     drawn /= drawn.sum(axis=1, keepdims=True)
-    depth = np.exp(np.log(microbiome.depth_median) + microbiome.depth_log_sd * rng.standard_normal(len(share)))
+    depth = np.exp(
+        np.log(microbiome.depth_median) + microbiome.depth_log_sd * rng.standard_normal(len(share))
+    )
     return rng.multinomial(np.maximum(depth.astype(np.int64), 500), drawn)
 
 

@@ -1,13 +1,14 @@
 """The course of the disease: latent states in continuous time, under full follow-up.
 
-Until month 3 the state follows whether the patient responds; afterwards a two-state Markov process with relapse
-and recovery, whose relapse rate is solved so that the indication keeps its share of responders at one year.
-Recovery happens by a retreatment or by rescue therapy. What happens here happens whether or not anyone sees it.
+Until month 3 the state follows whether the patient responds; afterwards a two-state Markov process with
+relapse and recovery, whose relapse rate is solved so that the indication keeps its share of responders at one
+year. Recovery happens by a retreatment or by rescue therapy. All of it happens whether or not anyone sees it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from scipy.optimize import brentq
@@ -72,7 +73,7 @@ def relapse_rate(disorder: Disorder, recovery_per_year: float) -> float:
 
     if miss(1e-9) <= 0:
         return 0.0
-    return float(brentq(miss, 1e-9, 60.0)) if miss(60.0) < 0 else 60.0
+    return cast(float, brentq(miss, 1e-9, 60.0)) if miss(60.0) < 0 else 60.0
 
 
 def recovery_rates(scenario: Scenario, disorder: Disorder) -> tuple[float, float]:
@@ -172,23 +173,25 @@ def _after_month_3(
 ) -> None:
     recovery = np.array([sum(recovery_rates(scenario, d)) for d in scenario.indications])
     relapse = np.array([relapse_rate(d, r) for d, r in zip(scenario.indications, recovery, strict=True)])
-    rows, now, state, column = np.arange(len(patients)), np.full(len(patients), float(MONTH_3)), responds, used
+    rows, now, state, column = (
+        np.arange(len(patients)),
+        np.full(len(patients), float(MONTH_3)),
+        responds,
+        used,
+    )
     while len(rows):
         disorder = patients.disorder[rows]
         exponential = rng.exponential(size=len(rows))
-        next_day = np.where(
-            state,
-            _relapse_day(now, exponential, relapse[disorder], scenario.disease.late_relapse_factor),
-            now + exponential / np.maximum(recovery[disorder], 1e-12) * YEAR,
-        )
+        rate = np.where(state, relapse[disorder], recovery[disorder])
+        next_day = _change_day(now, exponential, rate, scenario.disease.late_change_factor)
         happens = (next_day < HORIZON) & (column < MAX_CHANGES)
         rows, now, state, column = rows[happens], np.ceil(next_day[happens]), ~state[happens], column[happens]
         changes[rows, column] = now
         column = column + 1
 
 
-def _relapse_day(now: Floats, exponential: Floats, rate: Floats, late_factor: float) -> Floats:
-    """Invert the cumulative hazard of relapse, whose rate falls by ``late_factor`` after one year."""
+def _change_day(now: Floats, exponential: Floats, rate: Floats, late_factor: float) -> Floats:
+    """Invert the cumulative hazard of a change, whose rate falls by ``late_factor`` after one year."""
     rate = np.maximum(rate, 1e-12) / YEAR
     left_early = np.maximum(YEAR_1 - now, 0.0)
     early = exponential <= rate * left_early
@@ -212,16 +215,17 @@ def _with_colectomies(
     day = np.ceil(wait) + 30
     rows = np.arange(len(patients))
     happens = is_uc & (day < np.minimum(course.death, HORIZON)) & ~course.is_responding(rows, day)
-    return Course(
-        **{**course.__dict__, "colectomy": np.where(happens, day, np.inf)},
-    )
+    return replace(course, colectomy=np.where(happens, day, np.inf))
 
 
 def _interventions(
     scenario: Scenario, patients: Patients, course: Course, rng: np.random.Generator
 ) -> Interventions:
     parts = [_recoveries(scenario, patients, course, rng), _failed(scenario, patients, course, rng)]
-    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "day", "kind", "is_success")]
+    joined = [
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("row", "day", "kind", "is_success")
+    ]
     end = np.minimum(course.death, course.colectomy)[joined[0]]
     keep = joined[1] < end
     order = np.lexsort((joined[1][keep], joined[0][keep]))
@@ -249,7 +253,10 @@ def _failed(
     start, stop = _first_active_period(scenario, patients, course)
     free = of_disorder(scenario, patients.disorder, "is_free_at_index") > 0
     retreat = of_disorder(scenario, patients.disorder, "retreatment_per_year")
-    rates = (retreat * np.where(free, 1, 1 - disease.retreatment_success), 0 * retreat + disease.rescue_per_year)
+    rates = (
+        retreat * np.where(free, 1, 1 - disease.retreatment_success),
+        0 * retreat + disease.rescue_per_year,
+    )
     made = []
     for kind, rate in ((RETREATMENT, rates[0]), (RESCUE, rates[1])):
         wait = np.ceil(rng.exponential(size=n) / np.maximum(rate, 1e-12) * YEAR) + np.where(free, 3, 10)
@@ -259,7 +266,7 @@ def _failed(
 
 
 def _first_active_period(scenario: Scenario, patients: Patients, course: Course) -> tuple[Floats, Floats]:
-    """Start and end of the first active period that lies after month 3; a recurrence starts one at any time."""
+    """Start and end of the first active period after month 3; a recurrence starts one at any time."""
     n = len(patients)
     rows = np.arange(n)
     free = of_disorder(scenario, patients.disorder, "is_free_at_index") > 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from commensal.simulate.draws import Flags, Floats, Ints, names, one_true
+from commensal.simulate.draws import Flags, Floats, Ints, names, one_true, within_groups
 from commensal.simulate.people import YEAR, Patients, day_of
 from commensal.simulate.scenario import Scenario
 from commensal.vocabulary.sources import read_table
@@ -106,7 +106,9 @@ def gives_on(donors: Donors, day: Ints) -> Flags:
 
 def _fates(scenario: Scenario, n: int) -> Ints:
     bank = scenario.bank
-    counts = [max(1, round(share * n)) for share in (bank.excluded_share, bank.deferred_share, bank.pending_share)]
+    counts = [
+        max(1, round(share * n)) for share in (bank.excluded_share, bank.deferred_share, bank.pending_share)
+    ]
     fates = np.repeat([EXCLUDED, DEFERRED, PENDING], counts)
     return np.r_[np.full(n - len(fates), ACTIVE), fates]
 
@@ -153,7 +155,12 @@ def _panel() -> pl.DataFrame:
     """Every analyte and question: code, specimen, whether it is asked at every blood draw, what "well" is."""
     document = read_table("screening_analytes.toml")
     rows: list[dict[str, Any]] = [
-        {"analyte": a["code"], "specimen": a["specimen"], "is_virus": a["group"] == "blood_virus", "good": "negative"}
+        {
+            "analyte": a["code"],
+            "specimen": a["specimen"],
+            "is_virus": a["group"] == "blood_virus",
+            "good": "negative",
+        }
         for a in document["analyte"]
     ]
     rows += [
@@ -182,24 +189,36 @@ def draw_screenings(scenario: Scenario, donors: Donors, *, rng: np.random.Genera
         | ((pl.col("kind") == "parasites") & (pl.col("analyte") == "ova_and_parasites"))
     )
     rows = rows.sort("donor", "day", "specimen", "analyte").with_row_index("row")
-    rows = _with_findings(rows, donors, cut, rng)
+    rows = _with_findings(rows, donors, rng)
     return _screening_table(rows, donors, cut)
 
 
 def _occasions(donors: Donors) -> pl.DataFrame:
-    parts = []
-    for donor in range(len(donors)):
-        begin, end = int(donors.begin[donor]), int(donors.end[donor])
-        gives = donors.fate[donor] == ACTIVE
-        full = np.arange(begin, end + SCREEN_EVERY + 1 if gives else begin + 1, SCREEN_EVERY)
-        blood = np.arange(begin + BLOOD_EVERY, end + CLOSING_DAYS + 1 if gives else begin, BLOOD_EVERY)
-        for kind, days in (("full", full), ("blood", blood), ("parasites", np.r_[full - 2, full - 1])):
-            days = days[~np.isin(days, full)] if kind == "blood" else days
-            parts.append(pl.DataFrame({"donor": np.full(len(days), donor), "day": days}).with_columns(kind=pl.lit(kind)))
-    return pl.concat(parts)
+    """Days of screening: everything every eight weeks (parasites on three days), blood every four."""
+    gives = donors.fate == ACTIVE
+    full_end = np.where(gives, donors.end + SCREEN_EVERY, donors.begin)
+    blood_end = np.where(gives, donors.end + CLOSING_DAYS, donors.begin)
+    donor, full = _every(donors.begin, full_end, SCREEN_EVERY)
+    bled, blood = _every(donors.begin + BLOOD_EVERY, blood_end, BLOOD_EVERY)
+    between = ((blood - donors.begin[bled]) % SCREEN_EVERY != 0) | (blood > full_end[bled])
+    parts = (
+        ("full", donor, full),
+        ("blood", bled[between], blood[between]),
+        ("parasites", np.r_[donor, donor], np.r_[full - 2, full - 1]),
+    )
+    return pl.concat(
+        pl.DataFrame({"donor": who, "day": day}).with_columns(kind=pl.lit(kind)) for kind, who, day in parts
+    )
 
 
-def _with_findings(rows: pl.DataFrame, donors: Donors, cut: int, rng: np.random.Generator) -> pl.DataFrame:
+def _every(begin: Ints, end: Ints, step: int) -> tuple[Ints, Ints]:
+    """Return (donor, day) for every ``step`` days from ``begin`` to ``end``, both included."""
+    n = np.maximum((end - begin) // step + 1, 0)
+    donor = np.repeat(np.arange(len(begin)), n)
+    return donor, begin[donor] + step * within_groups(donor)
+
+
+def _with_findings(rows: pl.DataFrame, donors: Donors, rng: np.random.Generator) -> pl.DataFrame:
     """Results: well for those who give; a positive for the excluded, a recent event for the deferred, and
     answers still out for the pending. IgG is what the donor is."""
     fate = donors.fate[rows["donor"].to_numpy()]
@@ -241,7 +260,9 @@ def _screening_table(rows: pl.DataFrame, donors: Donors, cut: int) -> pl.DataFra
     reported = pl.col("day") + pl.when(pl.col("specimen") == "questionnaire").then(0).otherwise(5)
     pending = (reported > cut) & (pl.col("specimen") != "questionnaire")
     return rows.with_columns(donor_id=donor_id.gather(rows["donor"])).select(
-        result_id=pl.col("donor_id") + "-R" + pl.int_range(pl.len()).over("donor").cast(pl.String).str.zfill(5),
+        result_id=pl.col("donor_id")
+        + "-R"
+        + pl.int_range(pl.len()).over("donor").cast(pl.String).str.zfill(5),
         donor_id="donor_id",
         specimen_id=pl.when(pl.col("specimen") != "questionnaire").then(
             pl.col("donor_id") + "-" + pl.col("specimen").str.slice(0, 1) + pl.col("day").cast(pl.String)
@@ -253,10 +274,15 @@ def _screening_table(rows: pl.DataFrame, donors: Donors, cut: int) -> pl.DataFra
         .otherwise(pl.col("specimen").replace_strict(method)),
         result=pl.when(pending).then(pl.lit("pending")).otherwise(pl.col("result")),
         value="value",
-        unit=pl.when(pl.col("analyte") == "bmi").then(pl.lit("kg/m2")).when(pl.col("analyte") == "age").then(pl.lit("years")),
+        unit=pl.when(pl.col("analyte") == "bmi")
+        .then(pl.lit("kg/m2"))
+        .when(pl.col("analyte") == "age")
+        .then(pl.lit("years")),
         event_on=pl.col("event_day").cast(pl.Int32).cast(pl.Date),
         collected_on=pl.col("day").cast(pl.Int32).cast(pl.Date),
-        reported_on=pl.when(pending | (pl.col("result") == "pending")).then(None).otherwise(reported)
+        reported_on=pl.when(pending | (pl.col("result") == "pending"))
+        .then(None)
+        .otherwise(reported)
         .cast(pl.Int32)
         .cast(pl.Date),
         verified_by=pl.when(pending).then(None).otherwise(pl.lit("staff-laboratory-2")),

@@ -1,7 +1,8 @@
 """Who is seen when: visits kept, missed and unscheduled, loss to follow-up and withdrawal.
 
-In the default scenario leaving depends only on what was recorded: the state at the last visit attended, route and
-age. With ``dropout.current_active`` it depends on the state at the visit that is then missed, which nobody records.
+In the default scenario leaving depends only on what was recorded: the state at the last visit attended, route
+and age. With ``dropout.current_active`` it depends on the state at the visit that is then missed, which
+nobody records.
 """
 
 from __future__ import annotations
@@ -169,7 +170,9 @@ def _symptom_visits(
     day = (course.changes[row, column] + rng.integers(1, 10, len(row))).astype(np.int64)
     later = np.where(column + 1 < course.changes.shape[1], column + 1, column)
     until = np.where(later > column, course.changes[row, later], np.inf)
-    comes = (rng.random(len(row)) < scenario.visits.symptom_driven_share) & (day < np.minimum(end[row], until))
+    comes = (rng.random(len(row)) < scenario.visits.symptom_driven_share) & (
+        day < np.minimum(end[row], until)
+    )
     return row[comes], day[comes]
 
 

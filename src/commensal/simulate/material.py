@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,16 @@ from commensal.simulate.draws import Ints
 from commensal.simulate.people import Patients
 from commensal.simulate.regimen import Sessions
 from commensal.simulate.scenario import Scenario
-from commensal.simulate.stock import ADMINISTERED, DESTROYED, EXPIRED, HISTORICAL, RELEASED, STORED, WASTED, Stock
+from commensal.simulate.stock import (
+    ADMINISTERED,
+    DESTROYED,
+    EXPIRED,
+    HISTORICAL,
+    RELEASED,
+    STORED,
+    WASTED,
+    Stock,
+)
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -115,7 +124,7 @@ def _destroyed(stock: Stock, recall: Recall) -> Stock:
     left &= (stock.fate_day > recall.day) & (stock.release_day <= recall.day)
     fate, day = stock.fate.copy(), stock.fate_day.copy()
     fate[left], day[left] = DESTROYED, recall.day + 1
-    return Stock(**{**stock.__dict__, "fate": fate, "fate_day": day})
+    return replace(stock, fate=fate, fate_day=day)
 
 
 def _products(scenario: Scenario, patients: Patients, sessions: Sessions, stock: Stock) -> np.ndarray:
@@ -123,7 +132,11 @@ def _products(scenario: Scenario, patients: Patients, sessions: Sessions, stock:
     codes = list(scenario.routes)
     by_route = np.array(
         [
-            "lyophilised_capsule" if "lyophilised" in c else "frozen_capsule" if "capsule" in c else "frozen_suspension"
+            "lyophilised_capsule"
+            if "lyophilised" in c
+            else "frozen_capsule"
+            if "capsule" in c
+            else "frozen_suspension"
             for c in codes
         ]
     )
@@ -216,9 +229,7 @@ def _unit_donors(donors: Donors, stock: Stock) -> pl.DataFrame:
     ).sort("unit_id", "donor_id")
 
 
-def _custody(
-    patients: Patients, sessions: Sessions, session_id: np.ndarray, stock: Stock
-) -> pl.DataFrame:
+def _custody(patients: Patients, sessions: Sessions, session_id: np.ndarray, stock: Stock) -> pl.DataFrame:
     steps = pl.DataFrame(
         [
             {"fate": fate, "sequence": i, "event": event, "hour": hour, "when": when}
@@ -226,7 +237,9 @@ def _custody(
             for i, (event, hour, when) in enumerate(history, start=1)
         ]
     )
-    row = np.where(stock.session >= 0, sessions.row[np.maximum(stock.session, 0)] if len(sessions) else -1, -1)
+    row = np.where(
+        stock.session >= 0, sessions.row[np.maximum(stock.session, 0)] if len(sessions) else -1, -1
+    )
     units = pl.DataFrame(
         {
             "unit": np.arange(len(stock)),
@@ -277,14 +290,32 @@ def _holds(
     placed = stock.donation_day[held] + rng.integers(2, 20, len(held))
     lifted = placed + rng.integers(5, 40, len(held))
     rows = [
-        {"kind": "quarantine", "batch": int(b), "placed": int(p), "lifted": int(u), "reason": "freezer alarm, log reviewed"}
+        {
+            "kind": "quarantine",
+            "batch": int(b),
+            "placed": int(p),
+            "lifted": int(u),
+            "reason": "freezer alarm, log reviewed",
+        }
         for b, p, u in zip(held, placed, lifted, strict=True)
     ]
     if recall is not None:
         rows.append(
-            {"kind": "recall", "batch": recall.batch, "placed": recall.day, "lifted": None, "reason": "infections in recipients of this lot"}
+            {
+                "kind": "recall",
+                "batch": recall.batch,
+                "placed": recall.day,
+                "lifted": None,
+                "reason": "infections in recipients of this lot",
+            }
         )
-    schema = {"kind": pl.String, "batch": pl.Int64, "placed": pl.Int64, "lifted": pl.Int64, "reason": pl.String}
+    schema = {
+        "kind": pl.String,
+        "batch": pl.Int64,
+        "placed": pl.Int64,
+        "lifted": pl.Int64,
+        "reason": pl.String,
+    }
     frame = pl.DataFrame(rows, schema=schema).sort("placed", "batch").with_row_index("n", offset=1)
     return frame.select(
         hold_id=pl.lit(f"{site_id}-H") + pl.col("n").cast(pl.String).str.zfill(4),

@@ -71,7 +71,7 @@ def _baseline_or_latent(patients: Patients, course: Course, visits: Visits) -> F
     return np.where(visits.day < 0, ~patients.is_active[visits.row], latent)
 
 
-def _disease(scenario: Scenario, patients: Patients, visits: Visits, state_of) -> Iterator[Rows]:  # noqa: ANN001
+def _disease(scenario: Scenario, patients: Patients, visits: Visits, state_of) -> Iterator[Rows]:
     asked = visits.is_attended & _ASKS[visits.kind]
     instrument = np.array([d.instrument for d in scenario.indications])[patients.disorder[visits.row]]
     is_adult = patients.age_years[visits.row] >= ADULT_YEARS
@@ -130,20 +130,34 @@ def lab_results(
     bowel = visits.is_attended & np.isin(code, ("uc", "crohns")) & _BLOOD[visits.kind]
     screening = visits.is_attended & (visits.kind == 0)
     z = rng.standard_normal((4, len(visits)))
-    well = np.where(is_well, np.minimum(90 * np.exp(0.5 * z[0]), 240), np.maximum(650 * np.exp(0.6 * z[0]), 265))
+    well = np.where(
+        is_well, np.minimum(90 * np.exp(0.5 * z[0]), 240), np.maximum(650 * np.exp(0.6 * z[0]), 265)
+    )
     frail = patients.immunocompromise[visits.row] == 2
     panel = (
         ("calprotectin", bowel, np.round(well), "ug/g"),
         ("crp", bowel | screening, np.round(np.where(is_well, 2.0, 8.0) * np.exp(0.7 * z[1]), 1), "mg/L"),
         ("albumin", screening, np.round(np.clip(41 + 3 * z[2], 26, 52)), "g/L"),
-        ("neutrophils", screening, np.round(np.where(frail, 1100, 4200) * np.exp(0.25 * z[3]) / 10) * 10, "/mm3"),
-        ("lymphocytes", screening, np.round(np.where(frail, 420, 1800) * np.exp(0.25 * z[2]) / 10) * 10, "/mm3"),
+        (
+            "neutrophils",
+            screening,
+            np.round(np.where(frail, 1100, 4200) * np.exp(0.25 * z[3]) / 10) * 10,
+            "/mm3",
+        ),
+        (
+            "lymphocytes",
+            screening,
+            np.round(np.where(frail, 420, 1800) * np.exp(0.25 * z[2]) / 10) * 10,
+            "/mm3",
+        ),
     )
     frames = []
     for analyte, mine, values, unit in panel:
         at = np.flatnonzero(mine)
         frames.append(
-            pl.DataFrame({"visit": at, "value": values[at]}).with_columns(analyte=pl.lit(analyte), unit=pl.lit(unit))
+            pl.DataFrame({"visit": at, "value": values[at]}).with_columns(
+                analyte=pl.lit(analyte), unit=pl.lit(unit)
+            )
         )
     rows = pl.concat(frames).sort("visit", "analyte")
     day = pl.Series(patients.index_day[visits.row] + visits.day).gather(rows["visit"])
@@ -155,4 +169,3 @@ def lab_results(
         unit="unit",
         collected_on=pl.lit(day).cast(pl.Int32).cast(pl.Date),
     )
-

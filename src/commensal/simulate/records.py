@@ -30,7 +30,9 @@ def site_table(site_id: str, centre: int) -> pl.DataFrame:
 def session_ids(patients: Patients, sessions: Sessions) -> np.ndarray:
     """Return each session's identifier: the patient and the session's number."""
     ids = patients.patient_id[sessions.row].tolist()
-    return np.array([f"{p}-F{n:02d}" for p, n in zip(ids, sessions.number.tolist(), strict=True)], dtype=object)
+    return np.array(
+        [f"{p}-F{n:02d}" for p, n in zip(ids, sessions.number.tolist(), strict=True)], dtype=object
+    )
 
 
 def visit_ids(patients: Patients, visits: Visits) -> tuple[pl.Series, pl.Series]:

@@ -85,7 +85,7 @@ def _numbered(scenario: Scenario, patients: Patients, row: Ints, day: Floats, pu
     return Courses(row, day, purpose, n_planned, within_groups(row) + 1)
 
 
-def give_sessions(patients: Patients, courses: Courses, *, until: Floats) -> Sessions:
+def give_sessions(courses: Courses, *, until: Floats) -> Sessions:
     """Return the sessions given by day ``until`` of each patient (leaving, death, colectomy, data cut).
 
     The sessions of a course follow each other daily.

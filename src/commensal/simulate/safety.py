@@ -1,4 +1,4 @@
-"""Adverse events: after procedures (clustered by patient), serious ones, infections from one lot, recurrences."""
+"""Adverse events: after procedures (clustered by patient), serious, of one lot, recurrences, new disease."""
 
 from __future__ import annotations
 
@@ -55,8 +55,9 @@ def draw_recall(
     row = sessions.row[stock.session[given]]
     wide = follow_up.end[row] - sessions.day[stock.session[given]] > 25
     given, row = given[wide], row[wide]
-    n_patients = pl.DataFrame({"batch": stock.batch[given], "row": row}).group_by("batch").agg(pl.col("row").n_unique())
-    best = n_patients.filter(pl.col("row") >= 2).sort("row", "batch", descending=[True, False])
+    lots = pl.DataFrame({"batch": stock.batch[given], "row": row, "made": stock.made_day[given]})
+    counted = lots.group_by("batch").agg(pl.col("row").n_unique(), pl.col("made").first())
+    best = counted.filter(pl.col("row") >= 2).sort("row", "made", "batch", descending=True)
     if share == 0 or best.is_empty():
         return None
     batch = int(best["batch"][0])
@@ -106,7 +107,9 @@ def draw_events(
     )
 
 
-def _after_sessions(scenario: Scenario, patients: Patients, sessions: Sessions, rng: np.random.Generator) -> Events:
+def _after_sessions(
+    scenario: Scenario, patients: Patients, sessions: Sessions, rng: np.random.Generator
+) -> Events:
     safety = scenario.safety
     mean, precision = safety.adverse_event_per_session, safety.clustering
     own = rng.beta(mean * precision, (1 - mean) * precision, len(patients))
@@ -128,7 +131,9 @@ def serious_probability(scenario: Scenario, patients: Patients) -> Floats:
     """Each patient's probability of a serious event; the mean over the treated is the scenario's figure."""
     safety = scenario.safety
     weight = np.where(patients.is_upper_route, safety.upper_route_factor, 1.0)
-    weight = weight * np.where(patients.is_mucosa_injured, safety.mucosal_injury_factor, 1.0) * patients.is_treated
+    weight = (
+        weight * np.where(patients.is_mucosa_injured, safety.mucosal_injury_factor, 1.0) * patients.is_treated
+    )
     treated = weight[patients.is_treated]
     return safety.serious_per_patient * weight / (treated.mean() if len(treated) else 1.0)
 
@@ -169,7 +174,9 @@ def _recurrences(scenario: Scenario, patients: Patients, course: Course, rng: np
     )
 
 
-def _new_onset(scenario: Scenario, patients: Patients, follow_up: FollowUp, rng: np.random.Generator) -> Events:
+def _new_onset(
+    scenario: Scenario, patients: Patients, follow_up: FollowUp, rng: np.random.Generator
+) -> Events:
     n = len(patients)
     day = np.ceil(90 + rng.exponential(size=n) / max(scenario.safety.new_onset_per_year, 1e-9) * YEAR)
     row = np.flatnonzero((day < follow_up.end) & patients.is_treated)
@@ -199,7 +206,9 @@ def _infections(recall: Recall) -> Events:
     )
 
 
-def event_table(patients: Patients, events: Events, session_id: np.ndarray, follow_up: FollowUp) -> pl.DataFrame:
+def event_table(
+    patients: Patients, events: Events, session_id: np.ndarray, follow_up: FollowUp
+) -> pl.DataFrame:
     """Return the adverse_events table."""
     index = patients.index_day[events.row]
     resolved = events.began + events.lasted
@@ -246,7 +255,9 @@ def event_table(patients: Patients, events: Events, session_id: np.ndarray, foll
         .then(pl.lit("delivery"))
         .otherwise(pl.lit("microbiota")),
         is_expected=~serious & pl.col("is_related"),
-        outcome=pl.when("is_open").then(pl.lit("not recovered at last contact")).otherwise(pl.lit("recovered")),
+        outcome=pl.when("is_open")
+        .then(pl.lit("not recovered at last contact"))
+        .otherwise(pl.lit("recovered")),
         aware_at=pl.when(serious).then(instants(pl.col("began"), 15)),
         reported_at=pl.when(serious).then(instants(pl.col("began"), 30)),
     )

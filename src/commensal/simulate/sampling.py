@@ -32,7 +32,7 @@ BLOCK = 512  # samples sequenced at once: bounds the memory
 
 @dataclass(frozen=True)
 class Swap:
-    """The one mislabelled sample: positions among the patients' samples of the label and of the true stool."""
+    """The one mislabelled sample: positions among patients' samples of the label and of the true stool."""
 
     label: int
     stool: int
@@ -68,9 +68,9 @@ def draw_sampling(
     rng: np.random.Generator,
 ) -> Sampling:
     """Choose the sampled patients and visits, and draw what decides their communities."""
-    n = int(round(scenario.microbiome.sampled_fraction * len(patients)))
+    n = round(scenario.microbiome.sampled_fraction * len(patients))
     row = np.sort(rng.choice(len(patients), size=n, replace=False))
-    communities = draw_donor_communities(scenario, taxa, len(donors), rng=rng)
+    communities = draw_donor_communities(taxa, len(donors), rng=rng)
     recipients = draw_recipients(scenario, patients, taxa, row, receptivity, rng=rng)
     position = np.full(len(patients), -1)
     position[row] = np.arange(n)
@@ -125,7 +125,7 @@ def sample_tables(
     sample_id = pl.Series(values=[f"{prefix}S{i:06d}" for i in range(1, n + 1)], dtype=pl.String)
     codes = np.array([TIMEPOINTS.get(c, "") for c in VISIT_CODES])
     on_drug = (rng.random(n) < scenario.microbiome.antibiotic_sample_share) & (np.arange(n) < len(own))
-    abundances, reads = _counts(scenario, donors, sampling, visits, donor, taxa, sample_id, rng)
+    abundances, reads = _counts(scenario, sampling, visits, donor, taxa, sample_id, rng)
     none = np.full(len(donor), -1)
     samples = pl.DataFrame(
         {
@@ -140,7 +140,11 @@ def sample_tables(
             "n_reads": reads,
         }
     ).with_columns(dates(pl.col("collected_on")))
-    return {"sequencing_runs": _runs(scenario, run, day, prefix), "samples": samples, "abundances": abundances}
+    return {
+        "sequencing_runs": _runs(scenario, run, day, prefix),
+        "samples": samples,
+        "abundances": abundances,
+    }
 
 
 def _donor_samples(scenario: Scenario, donors: Donors, stock: Stock) -> tuple[Ints, Ints]:
@@ -158,7 +162,6 @@ def _donor_samples(scenario: Scenario, donors: Donors, stock: Stock) -> tuple[In
 
 def _counts(
     scenario: Scenario,
-    donors: Donors,
     sampling: Sampling,
     visits: Visits,
     donor: Ints,
@@ -167,42 +170,44 @@ def _counts(
     rng: np.random.Generator,
 ) -> tuple[pl.DataFrame, Ints]:
     n_own, frames, reads = len(sampling), [], []
-    at, by_donor = sampling.at.copy(), sampling.sessions_by_donor.copy()
-    day = visits.day[sampling.visit].astype(float)
-    if sampling.swap is not None:
-        label, stool = sampling.swap.label, sampling.swap.stool
-        at[label], by_donor[label], day[label] = at[stool], by_donor[stool], day[stool]
+    at, by_donor, day = _as_labelled(sampling, visits)
     for start in range(0, n_own + len(donor), BLOCK):
         rows = np.arange(start, min(start + BLOCK, n_own + len(donor)))
         own, given = rows[rows < n_own], donor[rows[rows >= n_own] - n_own]
-        parts = []
-        if len(own):
-            parts.append(
-                community(
-                    scenario,
-                    sampling.recipients,
-                    sampling.communities,
-                    by_donor[own],
-                    at=at[own],
-                    day=day[own],
-                )
-            )
-        if len(given):
-            wobble = rng.normal(0, scenario.microbiome.within_donor_log_sd, (len(given), len(taxa)))
-            level = np.exp(sampling.communities.log_abundance[given] + wobble)
-            parts.append(np.where(sampling.communities.has[given], level, 0.0))
-        counts = sequenced(scenario, np.concatenate(parts), rng=rng)
+        mine = community(
+            scenario, sampling.recipients, sampling.communities, by_donor[own], at=at[own], day=day[own]
+        )
+        theirs = _donor_stool(scenario, sampling.communities, given, rng)
+        counts = sequenced(scenario, np.concatenate([mine, theirs]), rng=rng)
         reads.append(counts.sum(axis=1))
         sample, taxon = np.nonzero(counts)
-        frames.append(
-            pl.DataFrame({"sample": start + sample, "taxon": taxon, "count": counts[sample, taxon]})
-        )
+        found = {"sample": start + sample, "taxon": taxon, "count": counts[sample, taxon]}
+        frames.append(pl.DataFrame(found))
     rows = pl.concat(frames)
     taxon_id = pl.Series(values=taxa.taxon_id.tolist(), dtype=pl.String)
     table = rows.select(
         sample_id=sample_id.gather(rows["sample"]), taxon_id=taxon_id.gather(rows["taxon"]), count="count"
     )
     return table, np.concatenate(reads)
+
+
+def _as_labelled(sampling: Sampling, visits: Visits) -> tuple[Ints, Floats, Floats]:
+    """Whose stool, with how many sessions and on which day, is in each tube: as labelled but for the swap."""
+    at, by_donor = sampling.at.copy(), sampling.sessions_by_donor.copy()
+    day = visits.day[sampling.visit].astype(float)
+    if sampling.swap is not None:
+        label, stool = sampling.swap.label, sampling.swap.stool
+        at[label], by_donor[label], day[label] = at[stool], by_donor[stool], day[stool]
+    return at, by_donor, day
+
+
+def _donor_stool(
+    scenario: Scenario, communities: DonorCommunities, donor: Ints, rng: np.random.Generator
+) -> Floats:
+    """One stool of each donor: the lasting community with the day's variation."""
+    level = communities.log_abundance[donor]
+    wobble = rng.normal(0, scenario.microbiome.within_donor_log_sd, level.shape)
+    return np.where(communities.has[donor], np.exp(level + wobble), 0.0)
 
 
 def _runs(scenario: Scenario, run: Ints, day: Ints, prefix: str) -> pl.DataFrame:

@@ -58,7 +58,9 @@ class Scale:
         worse = np.clip(base + shift, low, high)
         better = np.maximum(base - (self.drop[0] + state.noise * (self.drop[1] - self.drop[0])), self.floor)
         well = self.remission[0] + state.noise * (self.remission[1] - self.remission[0])
-        value = np.where(state.is_remitted, well, np.where(state.is_responding & ~state.is_baseline, better, worse))
+        value = np.where(
+            state.is_remitted, well, np.where(state.is_responding & ~state.is_baseline, better, worse)
+        )
         return np.round(value / self.step) * self.step
 
     @property
@@ -128,7 +130,11 @@ def csbm(state: State) -> Answers:
         3 + np.floor(state.noise * 4),
         np.maximum(base - (state.noise < 0.25), 0),
     )
-    return {"csbm_count": count, "days_recorded": np.full(len(count), 7.0)} if state.items else {"csbm_per_week": count}
+    return (
+        {"csbm_count": count, "days_recorded": np.full(len(count), 7.0)}
+        if state.items
+        else {"csbm_per_week": count}
+    )
 
 
 def das28(state: State) -> Answers:
@@ -139,8 +145,12 @@ def das28(state: State) -> Answers:
         "tender_joints": np.where(well, (state.noise < 0.4) * 1.0, np.round(base)),
         "swollen_joints": np.where(well, 0.0, np.round(base * 0.7)),
         "esr": np.where(well, 2 + np.round(6 * state.noise), np.round(34 + 4 * state.trait.clip(-2, 2))),
-        "crp": np.where(well, np.round(1 + 2 * state.noise, 1), np.round(16 + 3 * state.trait.clip(-2, 2), 1)),
-        "patient_global": np.where(well, np.round(12 * state.other_noise), np.round(58 + 4 * state.level.clip(-2, 2))),
+        "crp": np.where(
+            well, np.round(1 + 2 * state.noise, 1), np.round(16 + 3 * state.trait.clip(-2, 2), 1)
+        ),
+        "patient_global": np.where(
+            well, np.round(12 * state.other_noise), np.round(58 + 4 * state.level.clip(-2, 2))
+        ),
     }
     if state.items:
         return items
@@ -153,14 +163,16 @@ def rcdi(state: State) -> Answers:
     since = state.day - state.recurrence_day
     sick = (since >= 0) & (since <= 14)
     asked = np.where(state.is_baseline, np.nan, 1.0)
+    sign = sick.astype(np.float64) * asked
     if not state.items:
-        return {"recurrence": sick * asked}
+        return {"recurrence": sign}
     return {
-        "unformed_stools_24h": np.where(sick, 4 + np.round(4 * state.noise), np.round(1.6 * state.noise)) * asked,
+        "unformed_stools_24h": np.where(sick, 4 + np.round(4 * state.noise), np.round(1.6 * state.noise))
+        * asked,
         "days_unformed": np.where(sick, 2 + np.round(3 * state.other_noise), 0.0) * asked,
-        "toxin_positive": sick * asked,
+        "toxin_positive": sign,
         "pcr_only_positive": np.zeros(len(since)) * asked,
-        "treatment_needed": sick * asked,
+        "treatment_needed": sign,
         "days_since_last_session": np.where(
             state.day >= state.last_planned_day, state.day - state.last_planned_day, np.nan
         ),

@@ -61,7 +61,7 @@ class People:
 class Disease:
     """What moves patients into and out of remission, apart from the indication's own figures."""
 
-    late_relapse_factor: float
+    late_change_factor: float
     early_transient_share: float
     age_log_odds_per_decade: float
     severity_log_odds_per_sd: float
@@ -305,7 +305,9 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _problems(tree: Mapping[str, Any]) -> list[Problem]:
     known = {*SECTIONS, "routes", "indications"}
-    found = [_problem("", key, "unknown section, expected " + nearest(key, known)) for key in set(tree) - known]
+    found = [
+        _problem("", key, "unknown section, expected " + nearest(key, known)) for key in set(tree) - known
+    ]
     for section, kind in SECTIONS.items():
         found += _section_problems(section, kind, tree.get(section))
     found += _share_problems("routes", tree.get("routes", {}), {route.value for route in Route})
@@ -365,7 +367,7 @@ def _mapping_problem(value: Any) -> str:
 def _share_problems(table: str, row: object, known: set[str]) -> list[Problem]:
     if message := _mapping_problem(row):
         return [_problem(table, "", message)]
-    assert isinstance(row, dict)  # noqa: S101 - _mapping_problem said so
+    assert isinstance(row, dict)
     found = [_problem(table, key, "unknown, expected " + nearest(key, known)) for key in set(row) - known]
     if abs(sum(row.values()) - 1) > SUM_TOLERANCE:
         found.append(_problem(table, "", "the shares do not add up to 1", round(sum(row.values()), 6)))
@@ -375,7 +377,8 @@ def _share_problems(table: str, row: object, known: set[str]) -> list[Problem]:
 def _disorder_problems(rows: Mapping[str, Any]) -> list[Problem]:
     known = set(indications().codes)
     found = [
-        _problem("indications", c, "unknown indication, expected " + nearest(c, known)) for c in set(rows) - known
+        _problem("indications", c, "unknown indication, expected " + nearest(c, known))
+        for c in set(rows) - known
     ]
     for code, row in rows.items():
         found += _section_problems(f"indications.{code}", Disorder, row)
@@ -392,7 +395,9 @@ def _cross_problems(tree: Mapping[str, Any]) -> list[Problem]:
         found.append(_problem("calendar", "", "dates out of order: programme, bank, study start, data cut"))
     kept = list(tree["visits"]["retained"].values())
     if kept != sorted(kept, reverse=True) or not all(kept):
-        found.append(_problem("visits.retained", "", "patients come back: the shares must fall and stay above 0"))
+        found.append(
+            _problem("visits.retained", "", "patients come back: the shares must fall and stay above 0")
+        )
     bank = tree["bank"]
     if not bank["min_lag_days"] <= bank["max_lag_days"] <= bank["shelf_life_days"]:
         found.append(_problem("bank", "max_lag_days", "must lie between min_lag_days and shelf_life_days"))

@@ -1,7 +1,7 @@
 """The bank: donations, batches and units made for the sessions that were given, and what became of the rest.
 
-Material given before the bank's records begin is historical: its donor is known, its screening is not, and the
-record holds only the administration.
+Material given before the bank's records begin is historical: its donor is known, its screening is not, and
+the record holds only the administration.
 """
 
 from __future__ import annotations
@@ -109,14 +109,13 @@ def make_stock(
     rng: np.random.Generator,
 ) -> Stock:
     """Make a unit for every session and the spare ones, and the donations and batches they come from."""
-    bank, calendar = scenario.bank, scenario.calendar
     donor, day = plan.donor[sessions.course], plan.donation_day[sessions.course]
     given_day = patients.index_day[sessions.row] + sessions.day
     spare_donor, spare_day = _spares(scenario, donors, len(sessions), rng)
     donor, day = np.r_[donor, spare_donor], np.r_[day, spare_day]
     session = np.r_[np.arange(len(sessions)), np.full(len(spare_donor), -1)]
     used_on = np.r_[given_day, np.full(len(spare_donor), -1)]
-    historical = day < day_of(calendar.bank_records_begin)
+    historical = day < day_of(scenario.calendar.bank_records_begin)
     keep = ~historical | (session >= 0)
     order = np.lexsort((session, day, donor))
     order = order[keep[order]]

@@ -98,7 +98,7 @@ def taxon_truth(taxa: Taxa) -> pl.DataFrame:
 def engraftment_truth(
     scenario: Scenario, sampling: Sampling, days: Floats, sample_ids: list[str]
 ) -> pl.DataFrame:
-    """One row a patient's sample: of the taxa that donors brought and the patient lacked, how many settled."""
+    """One row a patient's sample: of the taxa that donors brought and the patient lacked, the settled."""
     at = sampling.at
     mine = type(sampling.recipients)(**{k: v[at] for k, v in sampling.recipients.__dict__.items()})
     settled = engrafted(
@@ -124,12 +124,13 @@ def remission_truth(patient: pl.DataFrame) -> pl.DataFrame:
     treated patients with active disease at baseline."""
     mine = patient.filter(pl.col("is_treated"), pl.col("is_active_at_baseline"))
     frames = [
-        mine.group_by("indication").agg(
+        mine.group_by("indication")
+        .agg(
             pl.len().alias("n"),
             pl.col(f"is_responding_{landmark}").sum().alias("n_responding"),
             pl.col(f"is_remitted_{landmark}").sum().alias("n_remitted"),
-        ).with_columns(landmark=pl.lit(landmark))
+        )
+        .with_columns(landmark=pl.lit(landmark))
         for landmark in LANDMARKS
     ]
     return pl.concat(frames).sort("indication", "landmark")
-
