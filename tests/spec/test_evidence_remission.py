@@ -180,9 +180,10 @@ def test_remission_on_steroids_is_no_remission_from_three_months_on():
 
 def test_where_no_exposures_are_recorded_steroid_free_remission_cannot_be_told():
     made = study("a crohns 0\nb crohns 0", "a -3 hbi 9\na 91 hbi 1\nb -3 hbi 9\nb 91 hbi 9")
-    found = estimate(made, HBI, "M3")
-    # b's active disease is known whatever the drugs; a's remission is not.
-    assert (found["n_events"], found["n"], found["n_missing"]) == (0, 1, 1)
+    # b's active disease is plain whatever the drugs, but counting only such failures would be biased.
+    for handling in (OBSERVED, NON_RESPONDER):
+        found = estimate(made, HBI, "M3", handling=handling)
+        assert (found["n"], found["n_missing"], found["estimate"]) == (0, 2, None)
 
 
 def test_colectomy_is_a_known_failure_and_death_is_named():
@@ -330,7 +331,9 @@ def test_an_adult_score_of_a_child_does_not_count():
     made = study("a uc 0", "a -3 mayo 9\na 60 mayo 1")
     young = made.frames["patients"].with_columns(born_day=pl.lit(-4000, dtype=pl.Int32))
     made = study_of({**made.frames, "patients": young}, manifest=made.manifest)
-    assert estimate(made, "uc_clinical_remission", "W8", level="uc") is None
+    found = estimate(made, "uc_clinical_remission", "W8", level="uc")
+    assert (found["estimate"], found["n"]) == (None, 0)
+    assert "no baseline score" in found["reason"]
 
 
 def test_faecal_calprotectin_from_the_laboratory_is_the_biomarker_tier():
@@ -377,3 +380,25 @@ def test_comparator_patients_stand_in_their_own_arm():
     }
     assert arms == {"fmt": 1, "placebo": 0}
     assert estimate(made, "ibs_remission", "W8", level="ibs_d")["n"] == 1
+
+
+def test_half_an_instrument_tells_of_no_failure_either():
+    # Without endoscopy a success cannot be told. Bleeding of 3 alone rules remission out, but counting that
+    # would observe failures only.
+    items = [
+        ("v0", "a", i, v)
+        for i, v in [("stool_frequency", 3), ("rectal_bleeding", 3), ("endoscopy", 3), ("pga", 3)]
+    ]
+    items += [("v1", "a", i, v) for i, v in [("stool_frequency", 3), ("rectal_bleeding", 3), ("pga", 3)]]
+    assessments = pl.DataFrame(
+        [(v, p, "mayo", i, 1, float(x)) for v, p, i, x in items],
+        schema=["visit_id", "patient_id", "instrument", "item", "occurrence", "value"],
+        orient="row",
+    )
+    made = study("a uc 0", "a -3 . .\na 60 . .", assessments=assessments)
+    clinical, partial = (
+        estimate(made, endpoint, "W8", level="uc")
+        for endpoint in ("uc_clinical_remission", "uc_partial_mayo_remission")
+    )
+    assert (clinical["n"], clinical["n_missing"]) == (0, 1)
+    assert (partial["n"], partial["n_events"]) == (1, 0)

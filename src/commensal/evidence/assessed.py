@@ -8,7 +8,8 @@ import polars as pl
 
 from commensal.evidence.landmarks import UNKNOWN_COHORT
 from commensal.study import Study
-from commensal.vocabulary.instruments.declaration import instrument
+from commensal.vocabulary.instruments.declaration import Instrument, instrument
+from commensal.vocabulary.instruments.expressions import BASELINE, names
 from commensal.vocabulary.instruments.scoring import score
 from commensal.vocabulary.windows import COHORTS, baseline_window
 
@@ -17,9 +18,9 @@ from commensal.vocabulary.windows import COHORTS, baseline_window
 class Assessed:
     """One instrument over the whole study.
 
-    ``visits`` has one row per patient and attended visit: patient_id, visit_id, day (since index), and one
-    column per score and per criterion. ``baseline`` has the one row per
-    patient that is closest to index within the cohort's baseline window, with the same columns.
+    ``visits`` has one row per patient and attended visit: patient_id, visit_id, day (since index), one column
+    per score and per criterion, "baseline:…" of each score and "item:…" of items that criteria read alone.
+    ``baseline`` has the one row per patient that is closest to index within the cohort's baseline window.
     """
 
     instrument: str
@@ -52,13 +53,31 @@ def _assess(code: str, rows: pl.DataFrame, cohort: pl.DataFrame) -> Assessed:
     before = _baseline_visits(days, cohort)
     scored = score(code, rows, baseline_visits=before.select("patient_id", "visit_id"))
     declared = instrument(code)
-    columns = [entry.code for entry in (*declared.scores, *declared.criteria)]
+    scores = [entry.code for entry in declared.scores]
     visits = (
-        scored.select("patient_id", "visit_id", *columns)
+        scored.select("patient_id", "visit_id", *scores, *(entry.code for entry in declared.criteria))
         .join(days, on=["patient_id", "visit_id"])
+        .join(_items(rows, declared), on="visit_id", how="left")
         .sort("patient_id", "day", "visit_id")
     )
-    return Assessed(code, visits, visits.join(before, on=["patient_id", "visit_id"], how="semi"))
+    baseline = visits.join(before, on=["patient_id", "visit_id"], how="semi")
+    known = baseline.select("patient_id", *(pl.col(name).alias(BASELINE + name) for name in scores))
+    return Assessed(code, visits.join(known, on="patient_id", how="left"), baseline)
+
+
+def needed_columns(declared: Instrument, criterion: str) -> list[str]:
+    """The columns of ``Assessed.visits`` that a criterion cannot do without: its scores, else its items."""
+    read = sorted(names(declared.criterion(criterion).tree))
+    scores = {score.code for score in declared.scores}
+    return [n for n in read if n.removeprefix(BASELINE) in scores] or ["item:" + n for n in read]
+
+
+def _items(rows: pl.DataFrame, declared: Instrument) -> pl.DataFrame:
+    """One column for each item that some criterion reads without any score."""
+    needed = {column for c in declared.criteria for column in needed_columns(declared, c.code)}
+    items = sorted(column.removeprefix("item:") for column in needed if column.startswith("item:"))
+    picked = [pl.col("value").filter(pl.col("item") == i).first().alias("item:" + i) for i in items]
+    return rows.filter(pl.col("item").is_in(items)).group_by("visit_id").agg(picked)
 
 
 def _baseline_visits(days: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:

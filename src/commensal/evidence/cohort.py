@@ -20,12 +20,12 @@ def cohort_of(study: Study) -> pl.DataFrame:
     """Return one row per patient of the study, sorted by patient.
 
     Columns: the patient's own (indication, arm, cohort, sex, index_day …); n_sessions, is_treated (received
-    at least one session), is_comparator, is_plan_known (what was planned at index is recorded); route (the one route of all sessions, "several", or null where
-    one is unknown); age_years; and, in whole days since index, null where it did not happen or is not known:
-    last_planned_day (last session of the courses planned at index), retreatment_day, rescue_day,
-    colectomy_day, death_day, lost_day, withdrawn_day, last_known_day (last day anything is known of the
-    patient), cut_day (data cut) and end_day (end of person-time: the first of death, loss, withdrawal, data
-    cut and the last day known).
+    at least one session), is_comparator, is_plan_known (what was planned at index is recorded); route (the
+    one route of all sessions, "several", or null where one is unknown); age_years; and, in whole days since
+    index, null where it did not happen or is not known: last_session_day, last_planned_day (last session of
+    the courses planned at index), retreatment_day, rescue_day, colectomy_day, death_day, lost_day,
+    withdrawn_day, last_known_day (last day anything is known of the patient), cut_day (data cut) and
+    end_day (end of person-time: the first of death, loss, withdrawal, data cut and the last day known).
     """
     frame = _patients(study)
     for part in (

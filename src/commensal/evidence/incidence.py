@@ -89,7 +89,9 @@ def curves(
     steps = aalen_johansen(rows, causes=[1, 2, 3], level=level)
     names = {"curve": pl.lit(curve), "group_variable": pl.lit(by), "group_level": pl.col("stratum")}
     words = pl.col("event").replace_strict(CAUSES | {1: curve.removeprefix("cumulative_incidence_of_")})
-    kept = steps.filter((pl.col("n_events") > 0) | (pl.col("time") == pl.col("time").max().over("stratum")))
+    occurs = (pl.col("event") == 1) | (pl.col("n_events").sum().over("stratum", "event") > 0)
+    last = pl.col("time") == pl.col("time").max().over("stratum")
+    kept = steps.filter(occurs & ((pl.col("n_events") > 0) | last))
     made = kept.with_columns(
         **names, event=words, time_days=pl.col("time").cast(pl.Int64), method=pl.lit(METHOD)
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from commensal.evidence.assessed import Assessed, assess
+from commensal.evidence.assessed import Assessed, assess, needed_columns
 from commensal.evidence.cdi import cdi_facts, cdi_outcomes
 from commensal.evidence.landmarks import attended_visits, closest
 from commensal.study import Study
@@ -122,7 +122,18 @@ def _verdicts(patients: pl.DataFrame, measure: Measure, assessed: Mapping[str, A
     if found is None:
         return pl.DataFrame(schema={"patient_id": pl.String, "day": pl.Int64, "success": pl.Boolean})
     rows = found.visits.join(_of_age(patients, measure).select("patient_id"), on="patient_id", how="semi")
-    return rows.select("patient_id", pl.col("day").cast(pl.Int64), success=pl.col(measure.criterion))
+    told = pl.when(_is_complete(measure)).then(measure.criterion)
+    return rows.select("patient_id", pl.col("day").cast(pl.Int64), success=told)
+
+
+def _is_complete(measure: Measure) -> pl.Expr:
+    """Whether everything the criterion needs was recorded: its scores, now and at baseline, else its items.
+
+    A failure can often be told from half an instrument, a success cannot (Mayo without endoscopy). Counting
+    such failures alone as observed would make who is observed depend on the outcome.
+    """
+    columns = needed_columns(instrument(measure.instrument), measure.criterion)
+    return pl.all_horizontal(pl.col(column).is_not_null() for column in columns)
 
 
 def _of_age(patients: pl.DataFrame, measure: Measure) -> pl.DataFrame:
@@ -159,11 +170,11 @@ def _active(patients: pl.DataFrame, measure: Measure, assessed: Mapping[str, Ass
 
 
 def steroid_free(judged: pl.DataFrame, endpoint: Endpoint, records: Records) -> pl.DataFrame:
-    """Turn a remission reached on steroids into no success; unknown where no exposures are recorded."""
+    """Make a remission reached on steroids no success; nothing is told where no exposures are recorded."""
     if not endpoint.is_steroid_free:
         return judged
     if records.steroids is None:
-        return judged.with_columns(success=pl.col("success") & pl.lit(None, dtype=pl.Boolean))
+        return judged.with_columns(success=pl.lit(None, dtype=pl.Boolean))
     running = pl.col("from_day").is_null() | (pl.col("from_day") <= pl.col("day"))
     running = running & (pl.col("to_day").is_null() | (pl.col("to_day") >= pl.col("day")))
     taken = (

@@ -142,7 +142,10 @@ def _estimates(counts: pl.DataFrame, handling: str, *, level: float) -> pl.DataF
     free = pl.when("is_steroid_free").then(pl.lit("; free of steroids")).otherwise(pl.lit(""))
     return with_wilson(
         counts.with_columns(
-            n=pl.col("n_observed" if handling == OBSERVED else "n_due"),
+            # Where nothing was observed, calling everybody a failure would look like a finding.
+            n=pl.when(pl.col("n_observed") > 0)
+            .then("n_observed" if handling == OBSERVED else "n_due")
+            .otherwise(0),
             n_events=pl.col(events),
             n_missing=pl.col("n_due") - pl.col("n_observed"),
             estimand=pl.lit(handling) + free,
