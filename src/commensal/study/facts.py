@@ -6,14 +6,12 @@ restricted dialect; nothing is collected here. Days to an event count from the p
 
 from __future__ import annotations
 
-from functools import reduce
-
 import narwhals as nw
 
 from commensal.study.calendar import Lazy, with_age
 from commensal.study.facts_course import course_facts, donor_link
 from commensal.study.facts_history import consent_facts, exposure_facts, history_facts, lab_facts
-from commensal.study.facts_tools import settled, yes_if_any
+from commensal.study.facts_tools import beside, count, settled, yes_if_any
 from commensal.study.folder import Study
 
 _KEPT = (
@@ -39,13 +37,13 @@ def patient_facts(study: Study) -> Lazy:
     who = patients.select("patient_id", "index_day")
     parts = [
         *course_facts(study, who),
-        *history_facts(study, who),
+        history_facts(study, who),
         exposure_facts(study, who),
         lab_facts(study, who),
         consent_facts(study, who),
         _baseline_facts(study, who),
     ]
-    facts = reduce(lambda left, part: left.join(part, on="patient_id", how="left"), parts, _own(study))
+    facts = beside(_own(study), *parts)
     n_sessions = nw.col("n_sessions").fill_null(0)
     has_arm = (nw.col("arm") == "fmt") | (nw.col("arm") == "autologous")
     return facts.with_columns(
@@ -79,19 +77,32 @@ def _own(study: Study) -> Lazy:
 def _baseline_facts(study: Study, who: Lazy) -> Lazy:
     """Whether anything, and whether severity, was recorded on or before the index day; contacts after it."""
     visits = study.frame("visits").join(who, on="patient_id", how="inner")
-    attended = visits.filter(nw.col("status") == "attended")
-    scores = study.frame("assessments").filter(~nw.col("value").is_null()).select("visit_id")
-    scored = attended.join(scores.unique(), on="visit_id", how="inner")
-    before, after = nw.col("visited_day") <= nw.col("index_day"), nw.col("visited_day") > nw.col("index_day")
-    parts = [
-        yes_if_any(attended.filter(before), "patient_id", name="has_baseline_record"),
-        yes_if_any(scored.filter(before), "patient_id", name="has_baseline_severity"),
-        attended.filter(after)
-        .group_by("patient_id")
-        .agg(nw.len().cast(nw.Int64).alias("n_contacts_after_index")),
-    ]
-    return reduce(
-        lambda left, part: left.join(part, on="patient_id", how="left"), parts, who.select("patient_id")
+    scored = study.frame("assessments").filter(~nw.col("value").is_null())
+    attended = visits.filter(nw.col("status") == "attended").join(
+        yes_if_any(scored, "visit_id", name="is_scored"), on="visit_id", how="left"
+    )
+    is_before, is_after = (
+        (nw.col("visited_day") <= nw.col("index_day")),
+        (nw.col("visited_day") > nw.col("index_day")),
+    )
+    marked = attended.with_columns(
+        is_before.cast(nw.Int64).alias("before"),
+        (is_before & nw.col("is_scored").fill_null(False)).cast(nw.Int64).alias("scored"),
+        is_after.cast(nw.Int64).alias("after"),
+    )
+    return (
+        marked.group_by("patient_id")
+        .agg(
+            nw.col("before").max().alias("before"),
+            nw.col("scored").max().alias("scored"),
+            nw.col("after").sum().cast(nw.Int64).alias("n_contacts_after_index"),
+        )
+        .select(
+            "patient_id",
+            (nw.col("before") == 1).alias("has_baseline_record"),
+            (nw.col("scored") == 1).alias("has_baseline_severity"),
+            "n_contacts_after_index",
+        )
     )
 
 
@@ -114,11 +125,9 @@ def donor_facts(study: Study, *, on_day: int) -> Lazy:
     n_sessions = _distinct(given, "donor_id", "session_id", name="n_sessions_given")
     donations = study.frame("donations").filter(nw.col("donated_day") <= on_day)
     donated = donations.group_by("donor_id").agg(
-        nw.len().cast(nw.Int64).alias("n_donations"), nw.col("donated_day").max().alias("last_donated_day")
+        count("n_donations"), nw.col("donated_day").max().alias("last_donated_day")
     )
-    facts = reduce(
-        lambda left, part: left.join(part, on="donor_id", how="left"), (n_patients, n_sessions, donated), own
-    )
+    facts = beside(own, n_patients, n_sessions, donated, on="donor_id")
     counts = [nw.col(c).fill_null(0) for c in ("n_recipients", "n_sessions_given", "n_donations")]
     return facts.with_columns(*counts)
 
@@ -144,7 +153,7 @@ def unit_facts(study: Study, *, on_day: int) -> Lazy:
         links.join(kinds, on="donor_id", how="left")
         .group_by("unit_id")
         .agg(
-            nw.len().cast(nw.Int64).alias("n_donors"),
+            count("n_donors"),
             (nw.col("kind") == "autologous").cast(nw.Int64).max().alias("autologous"),
         )
         .select("unit_id", "n_donors", (nw.col("autologous") == 1).alias("is_autologous"))
@@ -175,7 +184,7 @@ def _held_units(study: Study, units: Lazy, links: Lazy, *, on_day: int) -> Lazy:
 
 def _distinct(frame: Lazy, by: str, what: str, *, name: str) -> Lazy:
     """The number of different values of one column for each value of another."""
-    return frame.select(by, what).unique().group_by(by).agg(nw.len().cast(nw.Int64).alias(name))
+    return frame.select(by, what).unique().group_by(by).agg(count(name))
 
 
 __all__ = ["donor_facts", "patient_facts", "unit_facts"]

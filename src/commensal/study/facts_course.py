@@ -5,7 +5,7 @@ from __future__ import annotations
 import narwhals as nw
 
 from commensal.study.calendar import Lazy
-from commensal.study.facts_tools import first_day, last_day
+from commensal.study.facts_tools import count, since_index
 from commensal.study.folder import Study
 
 # Larger than any day number: a count and a day make one sortable number.
@@ -14,20 +14,34 @@ _DAY_SPAN = 10_000_000
 
 def course_facts(study: Study, who: Lazy) -> list[Lazy]:
     """Frames keyed by patient: counts of sessions, courses and donors, main route, days of sessions."""
-    sessions, courses = study.frame("sessions"), study.frame("courses")
-    planned, retreatment = _planned(sessions, courses), _retreatment(sessions, courses)
-    n_sessions = sessions.group_by("patient_id").agg(nw.len().cast(nw.Int64).alias("n_sessions"))
-    n_courses = courses.group_by("patient_id").agg(nw.len().cast(nw.Int64).alias("n_courses"))
-    return [
-        n_sessions,
-        n_courses,
-        main_route(sessions),
-        _n_donors(study),
-        first_day(sessions, who, "administered_day", name="days_to_first_session"),
-        last_day(sessions, who, "administered_day", name="days_to_last_session"),
-        last_day(planned, who, "administered_day", name="days_to_last_planned_session"),
-        first_day(retreatment, who, "administered_day", name="days_to_retreatment"),
-    ]
+    sessions = study.frame("sessions")
+    n_courses = study.frame("courses").group_by("patient_id").agg(count("n_courses"))
+    return [_session_facts(study, who), n_courses, main_route(sessions), _n_donors(study)]
+
+
+def _session_facts(study: Study, who: Lazy) -> Lazy:
+    """First, last, last planned and first unplanned session, in days from index."""
+    courses = study.frame("courses").select("course_id", "purpose", "is_planned_at_index")
+    sessions = study.frame("sessions").join(courses, on="course_id", how="left")
+    day = nw.col("day")
+    is_planned = nw.col("is_planned_at_index").fill_null(False)
+    # Given for a failure, or known not to be part of the plan made at index.
+    is_again = (nw.col("purpose") == "retreatment").fill_null(False) | (
+        ~nw.col("is_planned_at_index")
+    ).fill_null(False)
+    placed = sessions.join(who, on="patient_id", how="inner").with_columns(
+        since_index("administered_day").alias("day")
+    )
+    marked = placed.with_columns(
+        nw.when(is_planned).then(day).alias("planned"), nw.when(is_again).then(day).alias("again")
+    )
+    return marked.group_by("patient_id").agg(
+        count("n_sessions"),
+        day.min().alias("days_to_first_session"),
+        day.max().alias("days_to_last_session"),
+        nw.col("planned").max().alias("days_to_last_planned_session"),
+        nw.col("again").min().alias("days_to_retreatment"),
+    )
 
 
 def main_route(sessions: Lazy) -> Lazy:
@@ -37,14 +51,11 @@ def main_route(sessions: Lazy) -> Lazy:
     """
     known = sessions.filter(~nw.col("route").is_null())
     used = known.group_by("patient_id", "route").agg(
-        nw.len().cast(nw.Int64).alias("n"), nw.col("administered_day").min().alias("first")
+        count("n"), nw.col("administered_day").min().alias("first")
     )
-    used = used.with_columns(
-        (nw.col("n") * _DAY_SPAN - nw.col("first").cast(nw.Int64).fill_null(_DAY_SPAN // 2)).alias("weight")
-    )
-    most = used.group_by("patient_id").agg(
-        nw.col("weight").max().alias("most"), nw.len().cast(nw.Int64).alias("n_routes")
-    )
+    first = nw.col("first").cast(nw.Int64).fill_null(_DAY_SPAN // 2)
+    used = used.with_columns((nw.col("n") * _DAY_SPAN - first).alias("weight"))
+    most = used.group_by("patient_id").agg(nw.col("weight").max().alias("most"), count("n_routes"))
     top = used.join(most, on="patient_id", how="inner").filter(nw.col("weight") == nw.col("most"))
     return top.group_by("patient_id").agg(
         nw.col("route").min().alias("main_route"), nw.col("n_routes").max().alias("n_routes")
@@ -62,17 +73,4 @@ def donor_link(study: Study) -> Lazy:
 def _n_donors(study: Study) -> Lazy:
     """Different donors of a patient's material; null where no session is linked to a donor."""
     pairs = donor_link(study).select("patient_id", "donor_id").unique()
-    return pairs.group_by("patient_id").agg(nw.len().cast(nw.Int64).alias("n_donors"))
-
-
-def _planned(sessions: Lazy, courses: Lazy) -> Lazy:
-    """Sessions of courses planned at index."""
-    planned = courses.filter(nw.col("is_planned_at_index")).select("course_id")
-    return sessions.join(planned, on="course_id", how="inner")
-
-
-def _retreatment(sessions: Lazy, courses: Lazy) -> Lazy:
-    """Sessions of a course given for a failure, or known not to have been planned at index."""
-    again = (nw.col("purpose") == "retreatment").fill_null(False)
-    unplanned = (~nw.col("is_planned_at_index")).fill_null(False)
-    return sessions.join(courses.filter(again | unplanned).select("course_id"), on="course_id", how="inner")
+    return pairs.group_by("patient_id").agg(count("n_donors"))

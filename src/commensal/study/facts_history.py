@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 import narwhals as nw
 
 from commensal.study.calendar import Lazy
-from commensal.study.facts_tools import first_day, last_day
+from commensal.study.facts_tools import beside, since_index
 from commensal.study.folder import Study
 
 # Fact, analyte in its canonical unit. Of several results on one day the lowest counts: the cautious side.
@@ -35,45 +33,60 @@ _PREDNISONE = ("prednisone", "prednisolone")
 _MILLIGRAMS = "mg"
 
 
-def history_facts(study: Study, who: Lazy) -> list[Lazy]:
-    """Frames keyed by patient: days from index to death, loss, surgery, rescue; length of follow-up."""
-    ends, procedures = study.frame("dispositions"), study.frame("procedures")
+# Fact of follow-up, the kind of event, and which of several counts.
+_EVENTS = (
+    ("days_to_death", "death", "first"),
+    ("days_to_withdrawal", "withdrawal", "first"),
+    ("days_to_loss", "lost_to_follow_up", "first"),
+    ("days_to_colectomy", "colectomy", "first"),
+    ("days_to_rescue", "rescue", "first"),
+    ("days_to_diagnosis", "diagnosis", "first"),
+    ("days_followed", "contact", "last"),
+)
+
+
+def history_facts(study: Study, who: Lazy) -> Lazy:
+    """One row per patient with an event: days from index to death, loss, surgery, rescue; days followed.
+
+    ``days_followed`` ends on the last day the patient was known to be alive, or died: attended visits,
+    sessions, diary entries and dispositions count, a missed visit does not.
+    """
+    events = (
+        _events(study).join(who, on="patient_id", how="inner").with_columns(since_index("day").alias("day"))
+    )
+    kinds = {kind: nw.when(nw.col("kind") == kind).then(nw.col("day")).alias(kind) for _, kind, _ in _EVENTS}
+    counted = [
+        (nw.col(kind).min() if which == "first" else nw.col(kind).max()).alias(fact)
+        for fact, kind, which in _EVENTS
+    ]
+    facts = events.with_columns(*kinds.values()).group_by("patient_id").agg(*counted)
+    diagnosed = (nw.col("days_to_diagnosis") * -1).alias("days_from_diagnosis_to_index")
+    return facts.with_columns(diagnosed).drop("days_to_diagnosis")
+
+
+def _events(study: Study) -> Lazy:
+    """Everything that ends or proves follow-up, as rows of patient, kind and day."""
+    ends = study.frame("dispositions")
+    attended = study.frame("visits").filter(nw.col("status") == "attended")
+    colectomies = study.frame("procedures").filter(nw.col("kind") == "colectomy")
     rescue = study.frame("exposures").filter(nw.col("is_rescue"))
     diagnoses = study.frame("diagnoses").filter(nw.col("role") == "indication")
-    colectomies = procedures.filter(nw.col("kind") == "colectomy")
-    return [
-        first_day(ends.filter(nw.col("kind") == "death"), who, "occurred_day", name="days_to_death"),
-        first_day(
-            ends.filter(nw.col("kind") == "withdrawal"), who, "occurred_day", name="days_to_withdrawal"
-        ),
-        first_day(
-            ends.filter(nw.col("kind") == "lost_to_follow_up"), who, "occurred_day", name="days_to_loss"
-        ),
-        first_day(colectomies, who, "performed_day", name="days_to_colectomy"),
-        first_day(rescue, who, "started_day", name="days_to_rescue"),
-        _days_followed(study, who),
-        _days_from_diagnosis(diagnoses, who),
-    ]
+    return nw.concat(
+        [
+            ends.select("patient_id", "kind", nw.col("occurred_day").alias("day")),
+            _event(ends, "contact", "occurred_day"),
+            _event(attended, "contact", "visited_day"),
+            _event(study.frame("sessions"), "contact", "administered_day"),
+            _event(study.frame("diaries"), "contact", "recorded_day"),
+            _event(colectomies, "colectomy", "performed_day"),
+            _event(rescue, "rescue", "started_day"),
+            _event(diagnoses, "diagnosis", "diagnosed_day"),
+        ]
+    )
 
 
-def _days_followed(study: Study, who: Lazy) -> Lazy:
-    """Days from index to the last day the patient was known to be alive or to have died.
-
-    Attended visits, sessions, diary entries and dispositions count; a missed visit does not.
-    """
-    attended = study.frame("visits").filter(nw.col("status") == "attended")
-    contacts = [
-        attended.select("patient_id", nw.col("visited_day").alias("day")),
-        study.frame("sessions").select("patient_id", nw.col("administered_day").alias("day")),
-        study.frame("diaries").select("patient_id", nw.col("recorded_day").alias("day")),
-        study.frame("dispositions").select("patient_id", nw.col("occurred_day").alias("day")),
-    ]
-    return last_day(nw.concat(contacts), who, "day", name="days_followed")
-
-
-def _days_from_diagnosis(diagnoses: Lazy, who: Lazy) -> Lazy:
-    days = first_day(diagnoses, who, "diagnosed_day", name="at")
-    return days.select("patient_id", (nw.col("at") * -1).alias("days_from_diagnosis_to_index"))
+def _event(frame: Lazy, kind: str, day: str) -> Lazy:
+    return frame.select("patient_id", nw.lit(kind).alias("kind"), nw.col(day).alias("day"))
 
 
 def exposure_facts(study: Study, who: Lazy) -> Lazy:
@@ -81,8 +94,7 @@ def exposure_facts(study: Study, who: Lazy) -> Lazy:
     exposures = study.frame("exposures").join(who, on="patient_id", how="inner")
     antibiotics = _antibiotic_facts(exposures.filter(nw.col("exposure") == "antibiotic"))
     steroids = _steroid_facts(exposures.filter(nw.col("exposure") == "steroid"))
-    facts = who.select("patient_id").join(antibiotics, on="patient_id", how="left")
-    return facts.join(steroids, on="patient_id", how="left")
+    return beside(who.select("patient_id"), antibiotics, steroids)
 
 
 def _antibiotic_facts(antibiotics: Lazy) -> Lazy:
@@ -146,18 +158,15 @@ def lab_facts(study: Study, who: Lazy) -> Lazy:
     latest = before.group_by("patient_id", "analyte").agg(nw.col("collected_day").max().alias("latest"))
     values = before.join(latest, on=["patient_id", "analyte"], how="inner")
     values = values.filter(nw.col("collected_day") == nw.col("latest"))
-    parts = [_lab(values, fact, analyte) for fact, analyte in LABS]
-    facts = reduce(
-        lambda left, part: left.join(part, on="patient_id", how="left"), parts, who.select("patient_id")
-    )
+    of_analyte = {
+        fact: nw.when(nw.col("analyte") == analyte).then(nw.col("value")).alias(fact)
+        for fact, analyte in LABS
+    }
+    lowest = [nw.col(fact).min().alias(fact) for fact in of_analyte]
+    facts = values.with_columns(*of_analyte.values()).group_by("patient_id").agg(*lowest)
     height = nw.col("body_height_metres")
     bmi = nw.when(height > 0).then(nw.col("body_mass_kilograms") / (height * height))
     return facts.with_columns(bmi.alias("bmi"))
-
-
-def _lab(values: Lazy, fact: str, analyte: str) -> Lazy:
-    of_analyte = values.filter(nw.col("analyte") == analyte)
-    return of_analyte.group_by("patient_id").agg(nw.col("value").min().alias(fact))
 
 
 def consent_facts(study: Study, who: Lazy) -> Lazy:
@@ -167,47 +176,53 @@ def consent_facts(study: Study, who: Lazy) -> Lazy:
     waiver), ``consent_type`` its type; ``study_id`` the study of the standing consents (the first by name).
     """
     consents = study.frame("consents").filter(~nw.col("patient_id").is_null())
-    is_withdrawn = ~(nw.col("withdrawn_day").is_null() & nw.col("withdrawal_level").is_null())
-    standing = consents.filter(~is_withdrawn)
-    entry = consents.filter(nw.col("type").is_in(_ENTRY_CONSENTS))
-    parts = [
-        *(_consent(consents, is_withdrawn, fact, kind) for fact, kind in CONSENTS),
-        _entry(entry, who),
-        standing.group_by("patient_id").agg(nw.col("study_id").min().alias("study_id")),
-        _days_to_procedure(study, consents.filter(nw.col("type") == "informed_signed"), who),
-    ]
-    return reduce(
-        lambda left, part: left.join(part, on="patient_id", how="left"), parts, who.select("patient_id")
+    stands = nw.col("withdrawn_day").is_null() & nw.col("withdrawal_level").is_null()
+    placed = consents.join(who, on="patient_id", how="inner").with_columns(
+        stands.cast(nw.Int64).alias("stands"),
+        nw.when(stands).then(nw.col("study_id")).alias("standing_study"),
+        since_index("signed_day").alias("signed"),
     )
-
-
-def _consent(consents: Lazy, is_withdrawn: nw.Expr, fact: str, kind: str) -> Lazy:
-    mine = consents.filter(nw.col("type") == kind).with_columns(
-        (~is_withdrawn).cast(nw.Int64).alias("stands")
+    marks = {
+        fact: nw.when(nw.col("type") == kind).then(nw.col("stands")).alias(fact) for fact, kind in CONSENTS
+    }
+    facts = (
+        placed.with_columns(*marks.values())
+        .group_by("patient_id")
+        .agg(
+            *[nw.col(fact).max().alias(fact) for fact in marks],
+            nw.col("standing_study").min().alias("study_id"),
+        )
+        .with_columns(*[(nw.col(fact) == 1).alias(fact) for fact in marks])
     )
-    best = mine.group_by("patient_id").agg(nw.col("stands").max().alias("stands"))
-    return best.select("patient_id", (nw.col("stands") == 1).alias(fact))
+    return beside(facts, _entry(placed), _days_to_procedure(study, placed, who))
 
 
-def _entry(entry: Lazy, who: Lazy) -> Lazy:
+def _entry(placed: Lazy) -> Lazy:
     """Day and type of the earliest consent that lets data in; the type by name where two are of one day."""
-    earliest = first_day(entry, who, "signed_day", name="days_from_index_to_consent")
-    days = entry.join(who, on="patient_id", how="inner").join(earliest, on="patient_id", how="inner")
-    elapsed = nw.col("signed_day").cast(nw.Int64) - nw.col("index_day").cast(nw.Int64)
-    of_that_day = days.filter(elapsed == nw.col("days_from_index_to_consent"))
-    kinds = of_that_day.group_by("patient_id").agg(nw.col("type").min().alias("consent_type"))
-    return earliest.join(kinds, on="patient_id", how="left")
+    entry = placed.filter(nw.col("type").is_in(_ENTRY_CONSENTS)).select("patient_id", "type", "signed")
+    first = entry.group_by("patient_id").agg(nw.col("signed").min().alias("days_from_index_to_consent"))
+    both = entry.join(first, on="patient_id", how="inner")
+    of_that_day = both.filter(nw.col("signed") == nw.col("days_from_index_to_consent"))
+    return of_that_day.group_by("patient_id").agg(
+        nw.col("signed").min().alias("days_from_index_to_consent"), nw.col("type").min().alias("consent_type")
+    )
 
 
-def _days_to_procedure(study: Study, informed: Lazy, who: Lazy) -> Lazy:
+def _days_to_procedure(study: Study, placed: Lazy, who: Lazy) -> Lazy:
     """Days from the informed consent to the first study procedure: the first scheduled visit, or index."""
     is_scheduled = (nw.col("status") == "attended") & ~nw.col("visit").is_null()
-    visits = study.frame("visits").filter(is_scheduled)
-    procedures = [
-        visits.select("patient_id", nw.col("visited_day").alias("day")),
-        who.select("patient_id", nw.col("index_day").alias("day")),
-    ]
-    first = first_day(nw.concat(procedures), who, "day", name="procedure")
-    consent = first_day(informed, who, "signed_day", name="consent")
-    days = (nw.col("procedure") - nw.col("consent")).alias("days_from_informed_consent_to_first_procedure")
-    return consent.join(first, on="patient_id", how="inner").select("patient_id", days)
+    visits = study.frame("visits").filter(is_scheduled).join(who, on="patient_id", how="inner")
+    first = visits.group_by("patient_id").agg(nw.col("visited_day").min().alias("visited_day"))
+    informed = placed.filter(nw.col("type") == "informed_signed")
+    consent = informed.group_by("patient_id").agg(
+        nw.col("signed").min().alias("consent"), nw.col("index_day").max().alias("index_day")
+    )
+    visited = since_index("visited_day")
+    # Index itself is a procedure: day 0.
+    procedure = (
+        nw.when(visited < 0).then(visited).otherwise(nw.when(~nw.col("index_day").is_null()).then(nw.lit(0)))
+    )
+    days = (procedure - nw.col("consent")).cast(nw.Int64)
+    return consent.join(first, on="patient_id", how="left").select(
+        "patient_id", days.alias("days_from_informed_consent_to_first_procedure")
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import narwhals as nw
 
 from commensal.study.calendar import Lazy
@@ -19,18 +21,16 @@ def yes_if_any(frame: Lazy, by: str, *, name: str) -> Lazy:
     return frame.select(by).unique().filter(~nw.col(by).is_null()).with_columns(nw.lit(True).alias(name))
 
 
-def first_day(frame: Lazy, who: Lazy, day: str, *, name: str) -> Lazy:
-    """Days from index to the patient's earliest row; null where its day, or index, is unknown."""
-    firsts = frame.group_by("patient_id").agg(nw.col(day).min().alias("at"))
-    return _from_index(firsts, who, name=name)
+def count(name: str) -> nw.Expr:
+    """The number of rows of a group, as a 64-bit integer on every engine."""
+    return nw.len().cast(nw.Int64).alias(name)
 
 
-def last_day(frame: Lazy, who: Lazy, day: str, *, name: str) -> Lazy:
-    """Days from index to the patient's latest row; null where its day, or index, is unknown."""
-    lasts = frame.group_by("patient_id").agg(nw.col(day).max().alias("at"))
-    return _from_index(lasts, who, name=name)
+def since_index(day: str) -> nw.Expr:
+    """Days from index to the day in a column; null where either is unknown."""
+    return nw.col(day).cast(nw.Int64) - nw.col("index_day").cast(nw.Int64)
 
 
-def _from_index(days: Lazy, who: Lazy, *, name: str) -> Lazy:
-    elapsed = nw.col("at").cast(nw.Int64) - nw.col("index_day").cast(nw.Int64)
-    return days.join(who, on="patient_id", how="inner").select("patient_id", elapsed.alias(name))
+def beside(first: Lazy, *parts: Lazy, on: str = "patient_id") -> Lazy:
+    """The rows of the first frame with the columns of the others, which have one row for each key."""
+    return reduce(lambda left, part: left.join(part, on=on, how="left"), parts, first)

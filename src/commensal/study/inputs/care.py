@@ -118,7 +118,7 @@ DIARIES = Table(
     ("patient_id", "recorded_day", "item"),
     (
         identifier("patient_id", "Patient.", references="patients", is_required=True),
-        date("recorded_on", "Day the entry is about.", is_required=True),
+        date("recorded_on", "Day the entry is about."),
         text("item", "What was counted or rated (csbm, unformed_stools, pain …).", privacy=Privacy.NONE),
         number("value", "Count or rating."),
     ),
