@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import polars as pl
-
 from commensal.bank.release import screening_results
+from commensal.bank.stock import picked
 from commensal.matching.recipient import Recipient, allergen_words
 from commensal.matching.stock import Lot
 from commensal.study import Study
@@ -173,8 +172,7 @@ class Screens:
         wanted = sorted({donor for lot in lots for donor in lot.donor_ids})
         self._rows = {
             donor: rows
-            for (donor,), rows in study.read("screenings")
-            .filter(pl.col("donor_id").is_in(wanted))
+            for (donor,), rows in picked(study, "screenings", key="donor_id", values=wanted)
             .sort("result_id")
             .partition_by("donor_id", as_dict=True)
             .items()

@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from commensal import __version__
+from commensal.bank.stock import picked
 from commensal.errors import RefusedError
 from commensal.matching.gates import Gated, gate_rules, judge_lots
 from commensal.matching.policy import EXPLORATORY, Policy
@@ -34,16 +35,8 @@ STATEMENT = (
     "ranked by exploratory measures that have not been shown to predict outcome. The run does not order "
     "treatment: a physician decides."
 )
-STOCK_TABLES = (
-    "units",
-    "unit_donors",
-    "custody",
-    "holds",
-    "donors",
-    "screenings",
-    "donations",
-    "session_units",
-)
+UNIT_TABLES = ("units", "unit_donors", "custody")
+DONOR_TABLES = ("donors", "screenings", "donations")
 RECIPIENT_TABLES = ("patients", "consents", "adverse_events", "sessions", "lab_results")
 
 
@@ -100,7 +93,7 @@ def match(
     gated = judge_lots(study, lots, recipient=who, on=on, on_day=on_day, profile=profile, route=planned)
     communities = _communities(study, gated, recipient=recipient, on_day=on_day)
     rows = rank(gated, who, communities, policy=policy, on_day=on_day, seed=seed)
-    inputs = _hash_inputs(study, communities, recipient=recipient)
+    inputs = _hash_inputs(study, gated, communities, recipient=recipient)
     settings = [recipient, on_day, planned, study_id, seed, asdict(policy), *_rules(profile, on=on)]
     name = hashlib.sha256(json.dumps([inputs, __version__, settings], sort_keys=True).encode()).hexdigest()
     run = {
@@ -164,20 +157,19 @@ def _samples(study: Study, gated: Sequence[Gated], *, recipient: str) -> list[st
     )["sample_id"].to_list()
 
 
-def _hash_inputs(study: Study, communities: Communities, *, recipient: str) -> str:
-    """Return SHA-256 over the rows a run can depend on: the stock, the recipient, and their samples."""
+def _hash_inputs(study: Study, gated: Sequence[Gated], communities: Communities, *, recipient: str) -> str:
+    """Return SHA-256 over the rows a run rests on: the lots, their donors, the recipient, their samples."""
     samples = {s for sources in communities.sources.values() for part in sources for s in part}
-    samples |= {communities.recipient_sample} - {None}
-    frames: Mapping[str, pl.DataFrame] = {
-        **{name: study.read(name) for name in STOCK_TABLES},
-        **{name: study.read(name).filter(pl.col("patient_id") == recipient) for name in RECIPIENT_TABLES},
-        **{
-            n: study.read(n).filter(pl.col("sample_id").is_in(list(samples)))
-            for n in ("samples", "abundances")
-        },
+    of = {
+        **dict.fromkeys(UNIT_TABLES, ("unit_id", sorted(g.lot.unit_id for g in gated))),
+        **dict.fromkeys(DONOR_TABLES, ("donor_id", sorted({d for g in gated for d in g.lot.donor_ids}))),
+        **dict.fromkeys(RECIPIENT_TABLES, ("patient_id", [recipient])),
     }
-    digest = hashlib.sha256()
-    for name, frame in frames.items():
+    own = [communities.recipient_sample] if communities.recipient_sample else []
+    of["samples"] = of["abundances"] = ("sample_id", sorted({*samples, *own}))
+    digest = hashlib.sha256(study.read("holds").sort(pl.all(), nulls_last=True).write_csv().encode())
+    for name, (key, values) in of.items():
+        frame = picked(study, name, key=key, values=values)
         digest.update(f"{name}\n{frame.sort(frame.columns, nulls_last=True).write_csv()}".encode())
     return digest.hexdigest()
 

@@ -102,10 +102,11 @@ def _freshness(lots: Sequence[Lot], *, policy: Policy, on_day: int) -> Part | st
 
 def _stock(lots: Sequence[Lot], *, policy: Policy) -> Part:
     donors = [lot.donor_ids for lot in lots]
-    counts = np.array([donors.count(d) for d in donors], dtype=float)
-    values = counts / counts.max()
+    counts = [donors.count(d) for d in donors]
+    values = np.array(counts, dtype=float) / max(counts)
     words = [
-        f"stock {v:.2f}: {n:.0f} eligible lots of this donor" for v, n in zip(values, counts, strict=True)
+        f"stock {v:.2f}: {n} eligible {'lot' if n == 1 else 'lots'} of this donor"
+        for v, n in zip(values, counts, strict=True)
     ]
     return _known("stock", values, words, policy=policy)
 

@@ -15,6 +15,8 @@ from commensal.study import Study
 # A unit without custody events may be on a shelf: it is looked at, and fails for want of a record.
 ON_SHELF = ("none", "stored", "released", "reserved")
 
+GONE = ("administered", "partly_administered", "rejected", "returned", "wasted", "destroyed", "expired")
+
 
 @dataclass(frozen=True)
 class Lot:
@@ -41,7 +43,7 @@ class Lot:
 
 def candidate_lots(study: Study, *, on_day: int) -> list[Lot]:
     """Return the lots on the shelf on a day, by unit; historical material and used units are none."""
-    units = study.read("units").filter(pl.col("release_pathway") != "historical")
+    units = _not_gone(study, on_day=on_day)
     states = unit_states(study, on_day=on_day, units=units["unit_id"].to_list())
     used = pl.col("reason").fill_null("").str.starts_with("used in session")
     on_shelf = states.filter((pl.col("custody").is_in(ON_SHELF) & ~used) | pl.col("is_issuable"))
@@ -49,6 +51,20 @@ def candidate_lots(study: Study, *, on_day: int) -> list[Lot]:
     donors = {row["donor_id"]: row for row in study.read("donors").iter_rows(named=True)}
     parts = _parts(study)
     return [_lot(row, parts[row["unit_id"]], donors) for row in rows.iter_rows(named=True)]
+
+
+def _not_gone(study: Study, *, on_day: int) -> pl.DataFrame:
+    """Return the units that may still be on a shelf: what was given or destroyed needs no fold to be known.
+
+    A unit with an event taken back is kept: only the fold can tell where it is.
+    """
+    units = study.read("units").filter(pl.col("release_pathway") != "historical")
+    events = study.read("custody", columns=["unit_id", "sequence", "event", "occurred_day"])
+    past = events.filter(pl.col("occurred_day").is_null() | (pl.col("occurred_day") <= on_day))
+    gone = past.group_by("unit_id").agg(
+        pl.col("event").sort_by("sequence").last().is_in(GONE) & (pl.col("event") != "corrected").all()
+    )
+    return units.join(gone.filter("event"), on="unit_id", how="anti")
 
 
 def _parts(study: Study) -> Mapping[str, list[tuple[str, str | None]]]:
