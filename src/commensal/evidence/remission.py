@@ -35,10 +35,10 @@ def outcome_rows(records: Records, *, landmarks: Sequence[str]) -> pl.DataFrame:
         for e in studied_endpoints(patients, landmarks=landmarks)
         if e.measure is not None
     ]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=_SCHEMA)
+    return pl.concat(parts) if parts else pl.DataFrame(schema=OUTCOMES)
 
 
-_SCHEMA = {
+OUTCOMES = {
     **dict.fromkeys(("patient_id", "indication", "arm", "route", "cohort"), pl.String()),
     "is_comparator": pl.Boolean(),
     **dict.fromkeys(("endpoint", "kind"), pl.String()),
@@ -69,7 +69,7 @@ def _outcomes(patients: pl.DataFrame, endpoint: Endpoint, records: Records) -> p
         is_primary=pl.lit(endpoint.is_primary),
         population=who.when(~pl.col("is_active")).then(pl.lit(words["maintenance"])),
         is_steroid_free=pl.lit(endpoint.is_steroid_free),
-    ).select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+    ).select(pl.col(name).cast(kind) for name, kind in OUTCOMES.items())
 
 
 def remission(outcomes: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
