@@ -1,4 +1,4 @@
-"""What became of the patients: remission, labels others assigned, curves over time, adverse events."""
+"""What happened over time: curves of remission and relapse, and adverse events."""
 
 from __future__ import annotations
 
@@ -10,140 +10,14 @@ from commensal.report import charts, digits, words
 from commensal.report.views import Figure, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
-OUTCOMES = ("cure", "remission", "response")
-
-
-def remission(tables: Tables) -> Section | None:
-    """Remission (or what stands for it) at each landmark, by indication, with every denominator."""
-    rows = tables["estimates"].filter(pl.col("landmark").is_not_null())
-    by_indication = rows.filter(pl.col("group_variable") == "indication")
-    if rows.is_empty():
-        return None
-    others = [v for v in rows["group_variable"].unique(maintain_order=True) if v != "indication"]
-    folded = tuple(
-        _outcome_table(rows.filter(pl.col("group_variable") == v), v, is_folded=True) for v in others
-    )
-    return Section(
-        "remission",
-        "Remission at each landmark",
-        "Among patients with active disease at baseline who were due. Observed cases stand beside the "
-        "count in which everyone unseen is a failure; both are wrong in known directions.",
-        figures=tuple(f for f in (_outcome_figure(by_indication),) if f),
-        tables=(
-            _outcome_table(by_indication, "indication", is_folded=False),
-            *folded,
-            *_missing_table(tables["missingness"]),
-        ),
-    )
-
-
-def _outcome_figure(rows: pl.DataFrame) -> Figure | None:
-    drawn = rows.filter(pl.col("estimate").is_not_null())
-    if drawn.is_empty():
-        return None
-    frame = drawn.select(
-        "estimate",
-        "lower",
-        "upper",
-        indication=_words_of(drawn, "indication"),
-        handling=pl.col("method"),
-        landmark=pl.col("landmark").replace(words.LANDMARKS),
-    )
-    svg = charts.intervals(
-        frame,
-        y="indication",
-        series="handling",
-        panel="landmark",
-        panels=list(words.LANDMARKS.values()),
-        x_title="Share in remission, 95 % interval",
-    )
-    caption = "Remission by indication and landmark. The same numbers, with their denominators, are below."
-    return Figure(svg, caption, caption)
-
-
-def _words_of(rows: pl.DataFrame, variable: str) -> pl.Series:
-    return pl.Series([words.level(variable, code) for code in rows["group_level"]])
-
-
-def _outcome_table(rows: pl.DataFrame, variable: str, *, is_folded: bool) -> TableView:
-    head = (
-        words.plain(variable),
-        "Endpoint",
-        "Landmark",
-        "How the unseen count",
-        "Due",
-        "Missing",
-        "Events / n",
-        "Estimate",
-        "95 % interval",
-        "Beside it",
-    )
-    cells = tuple(
-        (
-            words.level(variable, r["group_level"]),
-            words.plain(r["endpoint"]),
-            words.landmark(r["landmark"]),
-            r["method"] or "",
-            digits.whole(r["n_due"]),
-            digits.whole(r["n_missing"]),
-            digits.fraction(r["n_events"], r["n"]),
-            digits.quantity(r["estimate"], r["unit"]),
-            digits.interval(r["lower"], r["upper"], r["unit"]),
-            "; ".join(filter(None, (r["reason"], r["reference"]))),
-        )
-        for r in rows.iter_rows(named=True)
-    )
-    caption = f"Outcomes by {words.plain(variable).lower()}"
-    return TableView(caption, head, cells, frozenset({4, 5, 6, 7, 8}), is_folded)
-
-
-def _missing_table(rows: pl.DataFrame) -> tuple[TableView, ...]:
-    if rows.is_empty():
-        return ()
-    cells = tuple(
-        (
-            words.level(r["group_variable"], r["group_level"]),
-            words.plain(r["endpoint"]),
-            words.landmark(r["landmark"]),
-            words.REASONS.get(r["reason"]) or words.plain(r["reason"]),
-            digits.whole(r["n"]),
-        )
-        for r in rows.iter_rows(named=True)
-    )
-    head = ("Group", "Endpoint", "Landmark", "Why not observed", "Patients")
-    return (TableView("Why outcomes are missing", head, cells, frozenset({4}), is_folded=True),)
-
-
-def reported(tables: Tables) -> Section | None:
-    """Outcome labels that the source of the data assigned."""
-    rows = tables["estimates"].filter(pl.col("endpoint").str.starts_with("reported_"))
-    if rows.is_empty():
-        return None
-    cells = tuple(
-        (
-            words.plain(r["group_level"]),
-            words.plain(r["endpoint"].removeprefix("reported_")),
-            digits.whole(r["n_due"]),
-            digits.whole(r["n_missing"]),
-            digits.fraction(r["n_events"], r["n"]),
-            digits.quantity(r["estimate"], r["unit"]),
-            digits.interval(r["lower"], r["upper"], r["unit"]),
-            r["reason"] or "",
-        )
-        for r in rows.iter_rows(named=True)
-    )
-    head = ("Arm", "Label", "Patients", "Without label", "With label", "Share", "95 % interval", "")
-    return Section(
-        "reported",
-        "Outcomes as the source reported them",
-        "Labels that the authors of the data assigned, by their own definition and at their own time.",
-        tables=(TableView("Reported outcomes by arm", head, cells, frozenset({2, 3, 4, 5, 6})),),
-    )
+COLOURS = {"remission": 2, "response": 2, "relapse": 1, "recurrence": 1}
 
 
 def time_courses(tables: Tables) -> Section | None:
     """Cumulative incidence of remission and of relapse, with the numbers at risk."""
-    rows = tables["curves"].filter(pl.col("estimate").is_not_null())
+    # The curve's own event is the last word of its name; competing events stay in the table.
+    own = pl.col("curve").str.split("_").list.last() == pl.col("event")
+    rows = tables["curves"].filter(pl.col("estimate").is_not_null() & own)
     if rows.is_empty():
         return None
     figures = tuple(
@@ -161,18 +35,13 @@ def time_courses(tables: Tables) -> Section | None:
 
 def _curve_figure(rows: pl.DataFrame, curve: str) -> Figure:
     variable = rows["group_variable"][0]
-    frame = rows.select(
-        "time_days",
-        "estimate",
-        "lower",
-        "upper",
-        panel=_words_of(rows, variable),
-        event=pl.Series([words.plain(e) for e in rows["event"]]),
+    panels = pl.Series([words.short(code) for code in rows["group_level"]])
+    frame = rows.select("time_days", "estimate", "lower", "upper", panel=panels)
+    by = words.plain(variable).lower()
+    caption = f"{words.plain(curve)} with 95 % bands, by {by}."
+    return Figure(
+        charts.curves(frame, panel="panel", color=COLOURS.get(rows["event"][0], 0)), caption, caption
     )
-    caption = (
-        f"{words.plain(curve)}: cumulative incidence with 95 % bands, by {words.plain(variable).lower()}."
-    )
-    return Figure(charts.curves(frame, panel="panel", series="event"), caption, caption)
 
 
 def _risk_tables(rows: pl.DataFrame) -> tuple[TableView, ...]:

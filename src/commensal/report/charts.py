@@ -10,7 +10,7 @@ import vl_convert
 
 PALETTE = [f"var(--data-{i})" for i in range(1, 7)]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
-WIDTH = 640
+WIDTH = 760
 
 
 def intervals(
@@ -43,26 +43,27 @@ def intervals(
         shape=alt.Shape(f"{series}:N", sort=names, scale=alt.Scale(domain=names, range=SHAPES), title=None),
     )
     n_panels = rows[panel].n_unique() if panel else 1
-    layered = (lines + points).properties(width=WIDTH // n_panels - 30, height={"step": 12 * len(names) + 6})
+    layered = (lines + points).properties(
+        width=WIDTH // n_panels - 30, height={"step": 11 * len(names) + 6, "for": "position"}
+    )
     if panel is None:
         return _svg(layered)
     return _svg(layered.facet(column=alt.Column(f"{panel}:N", sort=panels, title=None)))
 
 
-def curves(rows: pl.DataFrame, *, panel: str, series: str) -> str:
-    """Step curves with their bands; ``rows`` has time_days, estimate, lower, upper and the two groupings."""
-    names = rows[series].unique(maintain_order=True).to_list()
-    color = alt.Color(f"{series}:N", sort=names, scale=alt.Scale(domain=names, range=PALETTE), title=None)
+def curves(rows: pl.DataFrame, *, panel: str, color: int) -> str:
+    """Step curves with their bands, a panel each; ``rows``: time_days, estimate, lower, upper, panel."""
     frame = rows.with_columns(years=pl.col("time_days") / 365.25)
-    base = alt.Chart(frame).encode(x=alt.X("years:Q", title="Years"), color=color)
-    y_axis = alt.Axis(format="%", tickCount=5)
-    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        y=alt.Y("estimate:Q", title=None, axis=y_axis, scale=alt.Scale(domain=[0, 1])),
-        strokeDash=alt.StrokeDash(f"{series}:N", sort=names, title=None),
+    base = alt.Chart(frame).encode(x=alt.X("years:Q", title="Years", axis=alt.Axis(tickCount=6)))
+    y = alt.Y(
+        "estimate:Q", title=None, axis=alt.Axis(format="%", tickCount=3), scale=alt.Scale(domain=[0, 1])
     )
-    band = base.mark_area(interpolate="step-after", opacity=0.18).encode(y="lower:Q", y2="upper:Q")
-    layered = (band + line).properties(width=WIDTH // 3 - 10, height=130)
-    return _svg(layered.facet(facet=alt.Facet(f"{panel}:N", title=None, sort=None), columns=3))
+    line = base.mark_line(interpolate="step-after", strokeWidth=2, color=PALETTE[color]).encode(y=y)
+    band = base.mark_area(interpolate="step-after", opacity=0.2, color=PALETTE[color]).encode(
+        y="lower:Q", y2="upper:Q"
+    )
+    layered = (band + line).properties(width=WIDTH // 4, height=110)
+    return _svg(layered.facet(facet=alt.Facet(f"{panel}:N", title=None, sort=None), columns=4))
 
 
 def trajectories(rows: pl.DataFrame, *, title: str) -> str:
@@ -85,7 +86,11 @@ def trajectories(rows: pl.DataFrame, *, title: str) -> str:
 def _svg(chart: Any) -> str:
     ink = {"labelColor": "var(--ink)", "titleColor": "var(--ink)"}
     styled = (
-        chart.configure(background="transparent", font="system-ui, sans-serif")
+        chart.configure(
+            background="transparent",
+            font="system-ui, sans-serif",
+            padding={"left": 45, "right": 25, "top": 5, "bottom": 5},
+        )
         .configure_axis(
             **ink, gridColor="var(--line)", domainColor="var(--ink-soft)", tickColor="var(--ink-soft)"
         )

@@ -35,7 +35,7 @@ def interval(lower: float | None, upper: float | None, unit: str | None) -> str:
     """An interval, ``from to to``; a dash where there is none."""
     if lower is None and upper is None:
         return DASH
-    return f"{quantity(lower, unit).removesuffix(' %')} to {quantity(upper, unit)}"
+    return f"{quantity(lower, unit).removesuffix(' %')} to {quantity(upper, unit).removesuffix(' %')}"
 
 
 def fraction(part: int | None, whole_: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -10,6 +11,7 @@ from commensal.report import digits, words
 from commensal.report.views import Box, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
+Row = dict[str, Any]
 
 PURPOSE = (
     "Research and decision support. This report describes a programme of fecal microbiota transplantation "
@@ -20,27 +22,37 @@ PURPOSE = (
 def summary(tables: Tables) -> Section:
     """The head of the page: what was studied, and the counts of the main line of the flow."""
     facts = dict(tables["provenance"].select("item", "value").iter_rows())
-    main = tables["flow"].filter(pl.col("reason").is_null()).sort("position")
-    tiles = tuple((digits.whole(r["n"]), r["label"]) for r in main.head(5).iter_rows(named=True))
+    line, _ = _split(tables["flow"].filter(pl.col("reason").is_null()).sort("position").to_dicts())
+    tiles = tuple((digits.whole(step["n"]), step["label"]) for step in line)
     origin = facts.get("origin") or facts.get("study") or "an FMT programme"
     return Section("top", f"Study report: {origin}", PURPOSE, tiles=tiles)
 
 
 def flow(tables: Tables) -> Section | None:
-    """The flow diagram: the main line of boxes, and beside each who left and why."""
+    """The flow diagram: a line of boxes, those who left beside each, and the landmarks as branches."""
     rows = tables["flow"].sort("position")
     if rows.is_empty():
         return None
-    main = rows.filter(pl.col("reason").is_null())
-    boxes = tuple(
-        Box(r["label"], digits.whole(r["n"]), _left(rows, r["step_id"])) for r in main.iter_rows(named=True)
+    main = rows.filter(pl.col("reason").is_null()).to_dicts()
+    line, branches = _split(main)
+    return Section(
+        "flow",
+        "Who was studied",
+        boxes=tuple(_box(rows, step) for step in line),
+        branches=tuple(_box(rows, step) for step in branches),
     )
-    return Section("flow", "Who was studied", boxes=boxes)
 
 
-def _left(rows: pl.DataFrame, step: str) -> tuple[tuple[str, str], ...]:
-    side = rows.filter(pl.col("reason").is_not_null() & (pl.col("parent_id") == step))
-    return tuple((r["label"], digits.whole(r["n"])) for r in side.iter_rows(named=True))
+def _split(main: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Steps that have the step before as parent are the line; those that share a parent are branches."""
+    shared = [s for s in main if sum(s["parent_id"] == other["parent_id"] for other in main) > 1]
+    return [s for s in main if s not in shared], shared
+
+
+def _box(rows: pl.DataFrame, step: Row) -> Box:
+    side = rows.filter(pl.col("reason").is_not_null() & (pl.col("parent_id") == step["step_id"]))
+    left = tuple((r["label"], digits.whole(r["n"])) for r in side.iter_rows(named=True))
+    return Box(step["label"], digits.whole(step["n"]), left)
 
 
 def evidence_status(tables: Tables) -> Section | None:
@@ -86,17 +98,29 @@ def baseline(tables: Tables) -> Section | None:
 
 def _baseline_table(rows: pl.DataFrame, variable: str) -> TableView:
     groups = rows["group_level"].unique(maintain_order=True).to_list()
-    lines = rows.select("variable", "level").unique(maintain_order=True).iter_rows()
+    empty = pl.col("level").is_null() & pl.col("median").is_null()
+    never = [
+        v
+        for v, known in rows.group_by("variable", maintain_order=True).agg((~empty).any()).iter_rows()
+        if not known
+    ]
+    lines = (
+        rows.filter(~pl.col("variable").is_in(never)).select("variable", "level").unique(maintain_order=True)
+    )
     cells = []
-    for name, level in lines:
+    for name, level in lines.iter_rows():
         picked = rows.filter((pl.col("variable") == name) & pl.col("level").eq_missing(pl.lit(level)))
         by_group = {r["group_level"]: r for r in picked.iter_rows(named=True)}
         cells.append((_line_name(name, level, picked), *(_cell(by_group.get(g)) for g in groups)))
+    if never:
+        told = ", ".join(words.plain(name) for name in never)
+        cells.append((f"Not recorded for anyone: {told}", *("" for _ in groups)))
     sizes = {r["group_level"]: r["n"] for r in rows.iter_rows(named=True)}
     head = ("", *(f"{words.level(variable, g)} (n = {digits.whole(sizes[g])})" for g in groups))
-    numeric = frozenset(range(1, len(head)))
     name = "all patients" if variable == "all" else words.plain(variable).lower()
-    return TableView(f"Baseline by {name}", head, tuple(cells), numeric, is_folded=len(groups) > 6)
+    return TableView(
+        f"Baseline: {name}", head, tuple(cells), frozenset(range(1, len(head))), variable != "all"
+    )
 
 
 def _line_name(name: str, level: str | None, picked: pl.DataFrame) -> str:
@@ -105,14 +129,14 @@ def _line_name(name: str, level: str | None, picked: pl.DataFrame) -> str:
     return f"{label}: {words.level(name, level)}" if level is not None else label
 
 
-def _cell(row: dict[str, object] | None) -> str:
-    if row is None:
+def _cell(row: Row | None) -> str:
+    """One cell: count and share of a level, or median and quartiles with the number they rest on."""
+    if row is None or (row["level"] is not None and row["count"] is None):
         return digits.DASH
-    missing = f"; {digits.whole(row['n_missing'])} missing" if row["n_missing"] else ""  # type: ignore[arg-type]
     if row["level"] is not None:
-        share = digits.percent(row["proportion"], digits=0)  # type: ignore[arg-type]
-        return f"{digits.whole(row['count'])} ({share})"  # type: ignore[arg-type]
+        return f"{digits.whole(row['count'])} ({digits.percent(row['proportion'], digits=0)})"
     if row["median"] is None:
-        return (str(row["reason"]) if row["reason"] else digits.DASH) + missing
-    quartiles = f"{digits.number(row['lower_quartile'])}–{digits.number(row['upper_quartile'])}"  # type: ignore[arg-type]
-    return f"{digits.number(row['median'])} ({quartiles}){missing}"  # type: ignore[arg-type]
+        return digits.DASH
+    known = f"; known in {digits.whole(row['n'] - row['n_missing'])}" if row["n_missing"] else ""
+    quartiles = f"{digits.number(row['lower_quartile'])}–{digits.number(row['upper_quartile'])}"
+    return f"{digits.number(row['median'])} ({quartiles}){known}"

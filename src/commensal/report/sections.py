@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from commensal.report.care_sections import remission, reported, safety, time_courses
+from commensal.report.care_sections import safety, time_courses
 from commensal.report.gut_sections import engraftment
+from commensal.report.outcome_sections import remission, reported
 from commensal.report.people_sections import baseline, evidence_status, flow, summary
 from commensal.report.views import Section, TableView
 

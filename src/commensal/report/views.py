@@ -18,7 +18,7 @@ class Figure:
 class TableView:
     """A printed table: head, rows of finished text, and which columns are numbers.
 
-    A folded table opens on a click; it prints open.
+    A folded table opens on a click; it prints open. ``notes`` stand numbered below it.
     """
 
     caption: str
@@ -26,6 +26,7 @@ class TableView:
     rows: tuple[tuple[str, ...], ...]
     numeric: frozenset[int] = frozenset()
     is_folded: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,6 @@ class Section:
     cautions: tuple[str, ...] = ()
     tiles: tuple[tuple[str, str], ...] = ()
     boxes: tuple[Box, ...] = ()
+    branches: tuple[Box, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[TableView, ...] = ()

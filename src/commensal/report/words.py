@@ -43,12 +43,75 @@ MEASURES = {
 }
 
 
+PHRASES = {
+    "age_years": "Age",
+    "disease_duration_years": "Disease duration",
+    "n_sessions": "Sessions so far",
+    "is_mucosal_barrier_injured": "Mucosal barrier injured",
+    "cdi_recurrence_free": "Free of recurrence",
+    "cdi_cure": "Cure after the first course",
+    "cdi_overall_cure": "Cure after all courses",
+    "ms_neda3": "NEDA-3",
+    "cumulative_incidence_of_remission": "Cumulative incidence of first remission",
+    "cumulative_incidence_of_relapse": "Cumulative incidence of relapse after first remission",
+    "cumulative_incidence_of_recurrence": "Cumulative incidence of recurrence",
+    "cumulative_incidence_of_response": "Cumulative incidence of first response",
+}
+
+CAPITALS = {
+    "uc": "UC",
+    "fmt": "FMT",
+    "cdi": "CDI",
+    "ibs": "IBS",
+    "ibd": "IBD",
+    "ms": "MS",
+    "ra": "RA",
+    "hbi": "HBI",
+}
+CAPITALS |= {
+    "crohns": "Crohn's",
+    "crp": "CRP",
+    "das28": "DAS28",
+    "cdai": "CDAI",
+    "fiqr": "FIQR",
+    "pucai": "PUCAI",
+}
+CAPITALS |= {
+    "wpcdai": "wPCDAI",
+    "sss": "SSS",
+    "nrs": "NRS",
+    "eq": "EQ",
+    "5d": "5D",
+    "5l": "5L",
+    "y": "Y",
+    "mayo": "Mayo",
+}
+CAPITALS |= {"csbm": "CSBM", "cars": "CARS", "mds": "MDS", "updrs": "UPDRS", "rcdi": "rCDI"}
+
+
 def plain(code: str | None) -> str:
-    """A code as words: underscores become spaces, the first letter a capital."""
+    """A code as words: abbreviations in their capitals, the first letter a capital."""
     if not code:
         return ""
-    text = code.replace("_", " ")
-    return text[0].upper() + text[1:]
+    if code in PHRASES:
+        return PHRASES[code]
+    text = " ".join(CAPITALS.get(word, word) for word in code.split("_"))
+    return text if text.startswith(("rC", "wP")) else text[0].upper() + text[1:]
+
+
+def short(indication: str) -> str:
+    """An indication as a picture has room for it."""
+    name = level("indication", indication).replace("Irritable bowel syndrome", "IBS")
+    return name.replace("Recurrent Clostridioides difficile infection", "Recurrent C. difficile infection")
+
+
+def endpoint(code: str) -> str:
+    """An endpoint in words, without the disease that the row names already."""
+    if code in PHRASES:
+        return PHRASES[code]
+    diseases = ("uc_", "crohns_", "ibs_", "ibd_", "ra_", "fibromyalgia_", "constipation_", "parkinson_")
+    short = next((code.removeprefix(d) for d in diseases if code.startswith(d)), code)
+    return plain(short)
 
 
 def landmark(code: str | None) -> str:
@@ -62,7 +125,10 @@ def level(variable: str | None, code: str | None) -> str:
         return ""
     if variable == "all":
         return "All"
-    return _vocabulary(variable or "").get(code) or plain(code)
+    if code in ("true", "false"):
+        return {"true": "yes", "false": "no"}[code]
+    known = _vocabulary(variable or "").get(code)
+    return known[0].upper() + known[1:] if known else plain(code)
 
 
 @cache
