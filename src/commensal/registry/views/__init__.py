@@ -1,0 +1,1 @@
+"""The pages. A view reads through ``visible``, changes through an action, and computes nothing."""

@@ -1,0 +1,90 @@
+"""Today, and the lists."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from commensal.bank import unit_states
+from commensal.registry.actions.custody import day_of
+from commensal.registry.rows import frame_of, live_study
+from commensal.registry.scope import roles_of, visible
+from commensal.registry.views.pages import page_of, today
+from commensal.registry.worklists import Followed, closed_patients, due_visits
+
+IN_STOCK = ("processed", "stored", "released", "reserved", "thawed")
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """What must be done today."""
+    on = today()
+    due = due_visits(followed(request), on=on)
+    states = stock(request)
+    soon = day_of(on + timedelta(days=30))
+    waiting = [s for s in states if not s["is_released"] and s["custody"] in IN_STOCK]
+    expiring = [s for s in states if s["expires_day"] is not None and s["expires_day"] <= soon]
+    return render(
+        request,
+        "registry/home.html",
+        {
+            "on": on,
+            "due": due[:50],
+            "n_due": len(due),
+            "n_issuable": sum(s["is_issuable"] for s in states),
+            "waiting": waiting[:20],
+            "n_waiting": len(waiting),
+            "n_held": sum(s["hold"] != "none" for s in states),
+            "n_expiring": len(expiring),
+            "roles": sorted(roles_of(request.user)),
+        },
+    )
+
+
+def followed(request: HttpRequest) -> list[Followed]:
+    """Return the patients a person follows, with the visits recorded so far."""
+    patients = visible("patients", by=request.user).filter(index_on__isnull=False)
+    recorded: dict[str, set[str]] = {}
+    visits = visible("visits", by=request.user).filter(visit__isnull=False).exclude(status="cancelled")
+    for patient, visit in visits.values_list("patient_id", "visit"):
+        recorded.setdefault(patient, set()).add(visit)
+    ended = visible("dispositions", by=request.user).values("patient_id", "kind", "withdrawal_level")
+    closed = closed_patients(ended)
+    return [
+        Followed(patient, index_on, cohort, frozenset(recorded.get(patient, ())), patient in closed)
+        for patient, index_on, cohort in patients.values_list("pk", "index_on", "cohort")
+    ]
+
+
+def stock(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the state of every unit that is still in stock at the person's centres."""
+    units = visible("units", by=request.user).filter(custody_state__in=IN_STOCK)
+    keys = units.values("pk")
+    frames = {
+        "units": frame_of("units", units),
+        **{
+            table: frame_of(table, visible(table, by=request.user).filter(unit__in=keys))
+            for table in ("unit_donors", "custody", "session_units")
+        },
+        "sessions": frame_of("sessions", visible("sessions", by=request.user).none()),
+        "holds": frame_of("holds", visible("holds", by=request.user)),
+    }
+    study = live_study(frames, on_day=day_of(today()))
+    return unit_states(study, on_day=day_of(today())).rows(named=True)
+
+
+def donors(request: HttpRequest) -> HttpResponse:
+    """The donors, newest first."""
+    return render(request, "registry/donors.html", page_of(request, visible("donors", by=request.user)))
+
+
+def patients(request: HttpRequest) -> HttpResponse:
+    """The patients, newest first."""
+    return render(request, "registry/patients.html", page_of(request, visible("patients", by=request.user)))
+
+
+def units(request: HttpRequest) -> HttpResponse:
+    """The units, newest first."""
+    return render(request, "registry/units.html", page_of(request, visible("units", by=request.user)))
