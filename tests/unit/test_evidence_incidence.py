@@ -6,10 +6,10 @@ from commensal.evidence.incidence import curves, time_to_relapse, time_to_remiss
 PATIENTS = pl.DataFrame(
     {
         "patient_id": list("abcdef"),
-        "death_day": [None, None, 100, None, None, 400],
-        "colectomy_day": [None, None, None, 50, None, None],
+        "days_to_death": [None, None, 100, None, None, 400],
+        "days_to_colectomy": [None, None, None, 50, None, None],
     },
-    schema_overrides={"death_day": pl.Int64, "colectomy_day": pl.Int64},
+    schema_overrides={"days_to_death": pl.Int64, "days_to_colectomy": pl.Int64},
 )
 STATUS = pl.DataFrame(
     [

@@ -196,6 +196,28 @@ def test_unknown_columns_are_noted_and_kept(folder):
     assert "mood" in (study.folder / "sources" / "metadata.tsv").read_text(encoding="utf-8")
 
 
+def test_the_plain_name_of_a_column_wins_over_another_word_for_it(folder):
+    change(folder, "metadata", "\toutcome\n", "\tdiagnosis\n")
+    study = import_study("tidy", folder, folder.parent / "study")
+    assert study.read("patients")["indication"].to_list() == ["uc"]
+    assert any("diagnosis" in note for note in study.manifest.notes)
+
+
+def test_two_words_for_one_column_are_a_fault(folder):
+    change(folder, "metadata", "\tdisease\toutcome\n", "\tdiagnosis\tindication\n")
+    assert "column_twice" in rules(folder)
+
+
+def test_more_counts_than_reads_is_a_warning(folder):
+    change(folder, "metadata", "\tdisease\t", "\tn_reads\t")
+    change(folder, "metadata", "\tulcerative colitis\t", "\t9\t")
+    change(folder, "metadata", "\thealthy donor\t", "\t13\t")
+    study = import_study("tidy", folder, folder.parent / "study")
+    notes = [n for n in study.manifest.notes if "more than its reads" in n]
+    assert len(notes) == 1
+    assert "row 1" in notes[0]
+
+
 def test_what_exists_is_not_overwritten(folder):
     with pytest.raises(OutputExistsError):
         import_study("tidy", folder, folder)

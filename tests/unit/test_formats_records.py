@@ -192,6 +192,8 @@ def test_another_encoding_is_read_when_it_is_named(tmp_path):
     """
     source, plan = files(tmp_path, sheet.encode("gb18030"), mapping)
     assert read("table", source, mapping=plan).frames["patients"]["sex"].to_list() == ["female", "male"]
+    _, plan = files(tmp_path, sheet.encode("utf-16"), mapping.replace("gb18030", "utf-16"))
+    assert read("table", source, mapping=plan).frames["patients"]["sex"].to_list() == ["female", "male"]
     _, plan = files(tmp_path, sheet.encode("gb18030"), mapping.replace('encoding = "gb18030"', ""))
     with pytest.raises(InputError, match="gb18030"):
         read("table", source, mapping=plan)
@@ -225,7 +227,7 @@ is_mucosal_barrier_injured = "injured"
 
 
 def test_a_workbook_with_real_dates(tmp_path):
-    rows = [("id", "on", "injured"), (1, dt.date(2024, 2, 29), True), (2, dt.datetime(2024, 3, 1), False)]  # noqa: DTZ001 -- a cell has no zone
+    rows = [("id", "on", "injured"), (1, dt.date(2024, 2, 29), True), (2, dt.datetime(2024, 3, 1), False)]  # noqa: DTZ001
     workbook(tmp_path, rows)
     (tmp_path / "mapping.toml").write_text(EXCEL, encoding="utf-8")
     imported = read("table", tmp_path / "records.xlsx", mapping=tmp_path / "mapping.toml")
@@ -236,7 +238,7 @@ def test_a_workbook_with_real_dates(tmp_path):
 
 
 def test_a_date_with_a_time_of_day_is_not_cut(tmp_path):
-    workbook(tmp_path, [("id", "on", "injured"), ("a", dt.datetime(2024, 3, 1, 14, 30), None)])  # noqa: DTZ001 -- a cell has no zone
+    workbook(tmp_path, [("id", "on", "injured"), ("a", dt.datetime(2024, 3, 1, 14, 30), None)])  # noqa: DTZ001
     (tmp_path / "mapping.toml").write_text(EXCEL, encoding="utf-8")
     with pytest.raises(ProblemsFoundError, match="not a date"):
         read("table", tmp_path / "records.xlsx", mapping=tmp_path / "mapping.toml")

@@ -158,6 +158,7 @@ def test_a_lot_that_meets_every_gate_is_ranked_with_its_reasons() -> None:
         ("consents", {"signed_on": TODAY + timedelta(days=1)}, "GATE15"),
         ("consents", {"study_id": None}, "GATE16"),
         ("unit_donors", {"donation_id": "N-unknown"}, "GATE04"),
+        ("unit_donors", {"donation_id": None}, "GATE04"),
     ],
 )
 def test_each_gate_stops_a_lot(table: str, columns: Row, rule: str) -> None:

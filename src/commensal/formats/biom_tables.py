@@ -35,9 +35,9 @@ def read_biom(source: Path, *, mapping: Mapping[str, Any] | None = None) -> Impo
     matrix, lineages, inside = None, {}, None
     with collecting(draft.problems, path.name):
         matrix, lineages, inside = read_table(read_bytes(path), name=path.name, draft=draft)
+        draft.keep(path)
     sheet = metadata_beside(source, draft, options)
     if sheet is None and inside is not None:
-        draft.sources[f"{path.stem}-sample-metadata.json"] = json.dumps(inside.columns, indent=1).encode()
         sheet = draft.add_people(inside)
     return finish(
         draft,

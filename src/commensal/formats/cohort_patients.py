@@ -15,16 +15,15 @@ from commensal.vocabulary.codes import plain
 # Arms in which something is transplanted.
 TREATED = ("fmt", "autologous")
 
+# Only words that say what they mean: "yes", "none" or "relapse" alone could mean several things.
 _OUTCOMES = {
     "remission": ("remission", "clinical remission", "complete remission", "缓解"),
-    "response": ("response", "responder", "clinical response", "yes", "有效"),
+    "response": ("response", "responder", "clinical response", "有效"),
     "partial_response": ("partial response", "partial responder", "partial", "部分缓解"),
-    "no_response": (
-        "no response", "none", "non response", "nonresponse", "non responder", "nonresponder", "no", "无效",
-    ),
+    "no_response": ("no response", "non response", "nonresponse", "non responder", "nonresponder", "无效"),
     "resolved": ("resolved", "cured", "cure"),
-    "failed": ("failed", "failure", "recurrence", "relapse"),
-}  # fmt: skip
+    "failed": ("failed", "failure"),
+}
 _SEXES = {
     "female": ("f", "female", "woman", "女"),
     "male": ("m", "male", "man", "男"),

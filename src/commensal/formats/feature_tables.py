@@ -49,7 +49,7 @@ def metadata_beside(source: Path, draft: Draft, options: Mapping[str, str]) -> S
         return None
     with collecting(draft.problems, path.name):
         sheet = draft.add_people(read_sheet(path, problems=draft.problems))
-        draft.sources[path.name] = path.read_bytes()
+        draft.keep(path)
         draft.notes.append(f"sample metadata: {path.name}")
         return sheet
     return Sheet(path.name, {}, 0)

@@ -12,6 +12,7 @@ from commensal.errors import InputError, Problem
 from commensal.formats.abundance import Matrix, abundances, kind_of, unmatched
 from commensal.formats.cohort import cohort_frames
 from commensal.formats.faults import as_note, raise_errors
+from commensal.formats.files import MAX_KEPT_BYTES
 from commensal.formats.lineages import taxa_frame
 from commensal.formats.metadata import by_person, check_routes, column_meaning, recognise
 from commensal.formats.sheets import Sheet
@@ -92,6 +93,13 @@ class Draft:
         listed = [s for s in sheet.get("sample_id") if s]
         self.problems += unmatched(name, matrix.sample_ids, listed, missing_in=sheet.name)
         self.problems += unmatched(sheet.name, listed, matrix.sample_ids, missing_in=name)
+
+    def keep(self, path: Path) -> None:
+        """Keep a file of the source as it is, unless it is too large (then a note says so)."""
+        if path.stat().st_size > MAX_KEPT_BYTES:
+            self.notes.append(f"{path.name} is too large to keep in sources/")
+        else:
+            self.sources[path.name] = path.read_bytes()
 
     def add_run(self, *, assay: str | None, pipeline: str | None = None) -> None:
         """One sequencing run for all samples: the source does not say that there were several."""

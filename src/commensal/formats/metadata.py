@@ -107,7 +107,9 @@ def recognise(sheet: Sheet, *, problems: list[Problem], notes: list[str]) -> She
     strange = []
     for name, cells in sheet.columns.items():
         known = column_meaning(name)
-        if known and known in columns:
+        if known and known != name and known in sheet.columns:
+            strange.append(name)  # the column with the plain name says it
+        elif known and known in columns:
             problems.append(
                 Problem(sheet.name, 0, name, "", "column_twice", f"a second column that means {known}")
             )

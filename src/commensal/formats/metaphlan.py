@@ -53,6 +53,7 @@ def read_metaphlan(source: Path, *, mapping: Mapping[str, Any] | None = None) ->
                 message = "the sample is in two files"
                 draft.problems.append(Problem(path.name, 0, "", sample, "sample_twice", message))
             values |= profile
+            draft.keep(path)
     if len(versions) > 1:
         draft.notes.append("profiles of several databases are not comparable: " + ", ".join(versions))
     sheet = metadata_beside(source, draft, options)

@@ -46,6 +46,7 @@ def read_qza(source: Path, *, mapping: Mapping[str, Any] | None = None) -> Impor
     for path in files_named(source, ".qza"):
         with collecting(draft.problems, path.name):
             artifacts.append(read_artifact(path))
+            draft.keep(path)
     table, matrix, lineages = None, None, {}
     with collecting(draft.problems, source.name):
         table = _table(artifacts)

@@ -36,7 +36,7 @@ def read_records(source: Path, *, mapping: Mapping[str, Any] | None = None) -> I
         raise InputError(
             "a table of records needs a mapping file",
             expected="which column of the sheet is which column of which table",
-            do="write one; see the how-to on importing tables",
+            do='write a TOML file: [[tables]], table = "patients", columns = { patient_id = "…", arm = "…" }',
         )
     plan, draft = read_plan(mapping), Draft(source.name)
     sheet = read_sheet(
@@ -79,7 +79,11 @@ def _absent(sheet: Sheet, name: str, why: str) -> Problem:
 
 def _note_unused(sheet: Sheet, used: set[str], draft: Draft) -> None:
     if unused := [c for c in sheet.columns if c not in used]:
-        draft.notes.append(f"columns kept in sources/{sheet.name} only: " + ", ".join(unused))
+        listed = ", ".join(unused)
+        draft.notes.append(
+            f"columns kept in sources/{sheet.name} only, as they were (take out names and contacts before "
+            f"sharing the study): {listed}"
+        )
 
 
 def _check_routes(sheet: Sheet, plan: Plan, draft: Draft) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from commensal.errors import Problem
 from commensal.formats.abundance import Matrix, read_matrix
 from commensal.formats.faults import collecting
@@ -44,7 +46,7 @@ def read_tidy(source: Path, *, mapping: Mapping[str, Any] | None = None) -> Impo
     else:
         assay = _add_abundances(folder, draft, sheet, options.get("abundance"))
     draft.add_run(assay=options.get("assay") or assay)
-    kept, notes = kept_sources(folder, without=() if has_strains else ("abundance.tsv", "taxonomy.tsv"))
+    kept, notes = kept_sources(folder, without=() if has_strains else ("abundance.tsv",))
     draft.sources |= kept
     draft.notes += notes
     return draft.finish(Manifest(origin=f"tidy folder {folder.name}", clock="patient"))
@@ -73,7 +75,30 @@ def _add_abundances(folder: Path, draft: Draft, sheet: Sheet | None, declared: s
         )
     if sheet is not None:
         draft.match_samples(matrix, sheet, name="abundance.tsv")
+        _check_reads(draft)
     return "16s" if _are_bacteria(lineages) else None
+
+
+def _check_reads(draft: Draft) -> None:
+    """More counts than reads: the rows of the metadata may belong to other samples."""
+    counts, samples = draft.frames.get("abundances"), draft.frames.get("samples")
+    if counts is None or samples is None or "count" not in counts.columns:
+        return
+    sums = counts.group_by("sample_id").agg(pl.col("count").sum())
+    for row in samples.with_row_index("row", offset=1).join(sums, on="sample_id").iter_rows(named=True):
+        if row["n_reads"] is not None and row["count"] > row["n_reads"]:
+            message = f"{row['sample_id']} has {row['count']:,} counts, more than its reads"
+            draft.problems.append(
+                Problem(
+                    table="metadata.tsv",
+                    row=row["row"],
+                    column="n_reads",
+                    value=str(row["n_reads"]),
+                    rule="counts_exceed_reads",
+                    message=message,
+                    severity="warning",
+                )
+            )
 
 
 def _are_bacteria(lineages: Mapping[str, str]) -> bool:
