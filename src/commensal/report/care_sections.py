@@ -10,7 +10,7 @@ from commensal.report import charts, digits, words
 from commensal.report.views import Figure, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
-COLOURS = {"remission": 2, "response": 2, "relapse": 1, "recurrence": 1}
+COLOURS = {"remission": 2, "response": 2, "relapse": 1, "recurrence": 1}  # in reading order
 
 
 def time_courses(tables: Tables) -> Section | None:
@@ -20,46 +20,34 @@ def time_courses(tables: Tables) -> Section | None:
     rows = tables["curves"].filter(pl.col("estimate").is_not_null() & own)
     if rows.is_empty():
         return None
-    figures = tuple(
-        _curve_figure(rows.filter(pl.col("curve") == c), c) for c in rows["curve"].unique(maintain_order=True)
-    )
+    at_risk = tables["numbers_at_risk"]
+    drawn = sorted(rows["curve"].unique(), key=lambda curve: list(COLOURS).index(curve.split("_")[-1]))
     return Section(
         "curves",
         "Remission and relapse over time",
         "Cumulative incidence with death and colectomy as competing events. Status is known at visits only, "
         "so steps fall on visits.",
-        figures=figures,
-        tables=_risk_tables(tables["numbers_at_risk"]),
+        figures=tuple(_curve(rows.filter(curve=c), at_risk.filter(curve=c), curve=c) for c in drawn),
     )
 
 
-def _curve_figure(rows: pl.DataFrame, curve: str) -> Figure:
+def _curve(rows: pl.DataFrame, at_risk: pl.DataFrame, *, curve: str) -> Figure:
     variable = rows["group_variable"][0]
     panels = pl.Series([words.short(code) for code in rows["group_level"]])
     frame = rows.select("time_days", "estimate", "lower", "upper", panel=panels)
-    by = words.plain(variable).lower()
-    caption = f"{words.plain(curve)} with 95 % bands, by {by}."
-    return Figure(
-        charts.curves(frame, panel="panel", color=COLOURS.get(rows["event"][0], 0)), caption, caption
-    )
+    svg = charts.curves(frame, panel="panel", color=COLOURS[rows["event"][0]])
+    caption = f"{words.plain(curve)} with 95 % bands, by {words.plain(variable).lower()}."
+    return Figure(svg, caption, caption, _numbers_at_risk(at_risk))
 
 
-def _risk_tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
-    views = []
-    for curve in rows["curve"].unique(maintain_order=True):
-        part = rows.filter(pl.col("curve") == curve)
-        times = sorted(part["time_days"].unique())
-        by_group: dict[tuple[str, str], dict[int, int]] = {}
-        for r in part.iter_rows(named=True):
-            by_group.setdefault((r["group_variable"], r["group_level"]), {})[r["time_days"]] = r["n_at_risk"]
-        cells = tuple(
-            (words.level(*group), *(digits.whole(counts.get(t)) for t in times))
-            for group, counts in by_group.items()
-        )
-        head = ("At risk on day", *(digits.whole(t) for t in times))
-        caption = f"Numbers at risk: {words.plain(curve).lower()}"
-        views.append(TableView(caption, head, cells, frozenset(range(1, len(head)))))
-    return tuple(views)
+def _numbers_at_risk(rows: pl.DataFrame) -> TableView:
+    times = sorted(rows["time_days"].unique())
+    by_group: dict[str, dict[int, int]] = {}
+    for r in rows.iter_rows(named=True):
+        by_group.setdefault(words.short(r["group_level"]), {})[r["time_days"]] = r["n_at_risk"]
+    cells = tuple((name, *(digits.whole(n.get(t)) for t in times)) for name, n in by_group.items())
+    head = ("Day", *(digits.whole(t) for t in times))
+    return TableView("Numbers at risk", head, cells, frozenset(range(1, len(head))))
 
 
 def safety(tables: Tables) -> Section | None:

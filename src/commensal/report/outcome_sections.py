@@ -112,15 +112,16 @@ def _table(rows: pl.DataFrame, caption: str, *, is_folded: bool = True) -> Table
     order = {code: i for i, code in enumerate(words.LANDMARKS)}
     keys = sorted(lines, key=lambda k: (*k[:-1], order.get(k[-1], 9)))
     head = ("", "Endpoint", "Landmark", "Due", "Missing", *HANDLINGS.values(), "Notes")
-    notes = dict.fromkeys(note for key in keys for note in _notes(lines[key]))
-    number = {note: str(i) for i, note in enumerate(notes, start=1)}
-    cells = tuple((*_line(key, lines[key]), ", ".join(number[n] for n in _notes(lines[key]))) for key in keys)
-    return TableView(caption, head, cells, frozenset(range(3, 8)), is_folded, notes=tuple(notes))
+    references = dict.fromkeys(r["reference"] for key in keys for r in lines[key].values() if r["reference"])
+    number = {text: str(i) for i, text in enumerate(references, start=1)}
+    cells = tuple((*_line(key, lines[key]), _note(lines[key], number)) for key in keys)
+    return TableView(caption, head, cells, frozenset(range(3, 8)), is_folded, notes=tuple(references))
 
 
-def _notes(by_handling: dict[str, Row]) -> list[str]:
+def _note(by_handling: dict[str, Row], number: dict[str, str]) -> str:
     first = next(iter(by_handling.values()))
-    return [note for cell in (first["reason"], first["reference"]) if cell for note in cell.split("; ")]
+    beside = f"note {number[first['reference']]}" if first["reference"] else None
+    return "; ".join(filter(None, (first["reason"], beside)))
 
 
 def _line(key: tuple[Any, ...], by_handling: dict[str, Row]) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def _line(key: tuple[Any, ...], by_handling: dict[str, Row]) -> tuple[str, ...]:
     name = words.endpoint(endpoint) + (", without steroids" if steroid_free else "")
     who = f" ({population})" if MAINTENANCE in population else ""
     return (
-        words.level(variable, level),
+        words.short(level) if variable == "indication" else words.level(variable, level),
         name + who,
         words.landmark(landmark),
         digits.whole(first["n_due"]),
@@ -142,7 +143,7 @@ def _estimate(row: Row | None) -> str:
     if row is None or row["estimate"] is None:
         return digits.DASH
     limits = digits.interval(row["lower"], row["upper"], row["unit"])
-    return f"{digits.fraction(row['n_events'], row['n'])}: {digits.percent(row['estimate'])} ({limits})"
+    return f"{digits.fraction(row['n_events'], row['n'])}: {digits.percent(row['estimate'])}\n({limits})"
 
 
 def _undefined(rows: pl.DataFrame) -> TableView | None:

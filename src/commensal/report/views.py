@@ -6,15 +6,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A picture (SVG text) with its caption and the words a screen reader says for it."""
-
-    svg: str
-    caption: str
-    description: str
-
-
-@dataclass(frozen=True)
 class TableView:
     """A printed table: head, rows of finished text, and which columns are numbers.
 
@@ -27,6 +18,16 @@ class TableView:
     numeric: frozenset[int] = frozenset()
     is_folded: bool = False
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture (SVG text) with its caption, the words a screen reader says for it, and a table under it."""
+
+    svg: str
+    caption: str
+    description: str
+    below: TableView | None = None
 
 
 @dataclass(frozen=True)
