@@ -222,6 +222,12 @@ def test_a_missing_analyte_is_not_a_negative() -> None:
     frames = tables()
     frames["screenings"] = [row for row in frames["screenings"] if row["analyte"] != "esbl"]
     assert failed(frames) == {"GATE04"}
+    assert "D1: esbl: no valid opening screen" in ran(frames).rankings["explanation"][0]
+
+
+def test_a_donor_without_any_screen_has_a_short_explanation() -> None:
+    words = ran({**tables(), "screenings": []}).rankings["explanation"][0]
+    assert f"and {len(STRICT.requirements) - 5} more" in words
 
 
 @pytest.mark.parametrize(

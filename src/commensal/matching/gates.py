@@ -18,11 +18,14 @@ from commensal.matching.recipient import Recipient, allergen_words
 from commensal.matching.stock import Lot
 from commensal.study import Study
 from commensal.vocabulary import Route, is_compatible
-from commensal.vocabulary.donor_verdicts import ScreeningResult, release_window
+from commensal.vocabulary.donor_verdicts import ScreeningResult, ScreeningVerdict, release_window
 from commensal.vocabulary.rules import Rule, Verdict, in_force, judge_each, read_rules, worst
 from commensal.vocabulary.screening import Profile, screening_profile
 
 BANK = "BANK"
+SCREENED = "GATE04"
+SHOWN = 5
+"""Open analytes named for each donor; the rest are counted."""
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,26 @@ def judge_lots(
     """Judge every lot for one recipient, in the order given."""
     rules = gate_rules(on=on)
     screens = Screens(study, lots, profile=profile, on=on)
-    return [
-        _gated(
-            lot,
-            lot_facts(lot, recipient=recipient, on_day=on_day, route=route, screens=screens),
-            rules,
-            recipient,
-        )
-        for lot in lots
-    ]
+    judged = []
+    for lot in lots:
+        facts = lot_facts(lot, recipient=recipient, on_day=on_day, route=route, screens=screens)
+        verdicts = judge_each({**recipient.facts, **facts}, rules=rules)
+        judged.append(_gated(lot, verdicts, recipient=recipient, screens=screens))
+    return judged
 
 
-def _gated(lot: Lot, facts: Mapping[str, Any], rules: Iterable[Rule], recipient: Recipient) -> Gated:
-    verdicts = judge_each({**recipient.facts, **facts}, rules=rules)
-    open_ = [v for v in verdicts if v.outcome != "met"]
-    failed = [(v.rule.id, v.explain()) for v in open_ if v.rule.is_binding]
+def _gated(lot: Lot, verdicts: Iterable[Verdict], *, recipient: Recipient, screens: Screens) -> Gated:
+    unmet = [v for v in verdicts if v.outcome != "met"]
+    failed = [(v.rule.id, _words(v, lot, screens)) for v in unmet if v.rule.is_binding]
     return Gated(
         lot,
         failed=(*failed, *_refused(lot, recipient)),
-        warnings=tuple(_warning(v) for v in open_ if not v.rule.is_binding),
+        warnings=tuple(f"Caution: {v.explain()}" for v in unmet if not v.rule.is_binding),
     )
+
+
+def _words(verdict: Verdict, lot: Lot, screens: Screens) -> str:
+    return f"{verdict.explain()} {screens.words(lot) if verdict.rule.id == SCREENED else ''}".strip()
 
 
 def _refused(lot: Lot, recipient: Recipient) -> list[tuple[str, str]]:
@@ -87,10 +90,6 @@ def _refused(lot: Lot, recipient: Recipient) -> list[tuple[str, str]]:
         return []
     why = "reserved for another patient" if lot.refusal.startswith("reserved for") else lot.refusal
     return [(BANK, f"Not met (excludes): The bank can issue the lot. It cannot: {why}.")]
-
-
-def _warning(verdict: Verdict) -> str:
-    return f"Caution: {verdict.explain()}"
 
 
 def lot_facts(
@@ -165,6 +164,14 @@ def _any(answers: Iterable[bool | None]) -> bool | None:
     return None if None in found else False
 
 
+def _open(verdict: ScreeningVerdict) -> str:
+    """Return the open analytes, findings before gaps; a long list is cut and says so."""
+    found = sorted(verdict.open, key=lambda analyte: analyte.outcome != "not_met")
+    words = [f"{analyte.analyte}: {analyte.reason}" for analyte in found[:SHOWN]]
+    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return ", ".join([*words, *more]) or verdict.reason.removesuffix(".") or "clear"
+
+
 class Screens:
     """Laboratory screens of the donors of some lots, each donation judged once."""
 
@@ -182,26 +189,41 @@ class Screens:
         self._donated_on = dict(donations.iter_rows())
         self._profile, self._on = profile, on
         self._in_force: dict[date, Profile] = {}
-        self._judged: dict[tuple[str, str | None, date | None, str], str] = {}
+        self._judged: dict[tuple[str, str | None, str], ScreeningVerdict | None] = {}
 
     def of(self, lot: Lot) -> str:
         """Return the least favourable verdict of the lot's donors around their donations."""
         pathway = lot.unit["release_pathway"]
         if pathway == "external_product":
             return {True: "met", False: "not_met"}.get(lot.unit["has_supplier_certificate"], "undetermined")
-        return worst(self._donation(d, donation, lot.unit, pathway) for d, donation in lot.donations)
+        return worst(
+            verdict.outcome if verdict else "undetermined"
+            for verdict in (self._donation(donor, donation, pathway) for donor, donation in lot.donations)
+        )
 
-    def _donation(self, donor: str, donation: str | None, unit: Mapping[str, Any], pathway: str) -> str:
-        donated = self._donated_on.get(donation) if donation else unit["produced_on"]
-        key = (donor, donation, donated, pathway)
+    def words(self, lot: Lot) -> str:
+        """Return what is open in the screens of the lot's donors, in words; empty where nothing is."""
+        pathway = lot.unit["release_pathway"]
+        if pathway == "external_product":
+            return ""
+        parts = []
+        for donor, donation in lot.donations:
+            verdict = self._donation(donor, donation, pathway)
+            parts.append(f"{donor}: {_open(verdict)}." if verdict else f"{donor}: no donation on record.")
+        return " ".join(parts)
+
+    def _donation(self, donor: str, donation: str | None, pathway: str) -> ScreeningVerdict | None:
+        """Return the verdict on one donor's donation; None where the donation is not on record."""
+        key = (donor, donation, pathway)
         if key not in self._judged:
             self._judged[key] = self._verdict(*key)
         return self._judged[key]
 
-    def _verdict(self, donor: str, donation: str | None, donated: date | None, pathway: str) -> str:
+    def _verdict(self, donor: str, donation: str | None, pathway: str) -> ScreeningVerdict | None:
         results: list[ScreeningResult] = self._results.get(donor, [])
+        donated = self._donated_on.get(donation)
         if donated is None:
-            return "undetermined"
+            return None
         return release_window(
             results,
             profile=self._profile_on(donated),
@@ -209,7 +231,7 @@ class Screens:
             on=self._on,
             pathway=pathway,
             donation_id=donation or "",
-        ).outcome
+        )
 
     def _profile_on(self, donated: date) -> Profile:
         """Return the profile in force for stool of a day, read once a day; a signed one as it was signed."""
