@@ -26,7 +26,7 @@ def flow(label: str = "Registered") -> pl.DataFrame:
 
 def estimates() -> pl.DataFrame:
     remission = {"endpoint": "remission", "group_variable": "indication", "group_level": "uc"}
-    remission |= {"unit": "proportion", "method": "observed cases"}
+    remission |= {"unit": "proportion", "estimand": "observed cases", "population": "active at baseline"}
     seen = {"estimate": 0.25, "lower": 0.1, "upper": 0.5, "n": 12, "n_events": 3, "n_due": 15, "n_missing": 3}
     nobody = {"n": 0, "n_events": 0, "n_due": 0, "n_missing": 0, "reason": "nobody is due yet"}
     serious = {"endpoint": "serious_adverse_event", "group_variable": "all", "group_level": "all"}
