@@ -19,10 +19,10 @@ from commensal.simulate.care import (
 )
 from commensal.simulate.communities import Taxa
 from commensal.simulate.disease import Course, Interventions, draw_course
-from commensal.simulate.donors import Donors, donor_table, draw_donors, draw_screenings
+from commensal.simulate.donors import Donors, donor_consents, donor_table, draw_donors, draw_screenings
 from commensal.simulate.draws import Ints, generators
 from commensal.simulate.followup import FollowUp, follow
-from commensal.simulate.material import Recall, material_tables
+from commensal.simulate.material import Recall, donation_answers, material_tables
 from commensal.simulate.measures import assessments, lab_results
 from commensal.simulate.people import Patients, draw_patients
 from commensal.simulate.records import (
@@ -160,7 +160,10 @@ def _people_frames(
     return {
         "patients": patient_table(scenario, s.patients, cohort, site_id=site_id, rng=rng["people"]),
         "dispositions": disposition_table(s.patients, s.course, s.follow_up),
-        "consents": consent_table(scenario, s.patients, cohort, s.follow_up),
+        "consents": pl.concat(
+            [consent_table(scenario, s.patients, cohort, s.follow_up), donor_consents(s.donors)],
+            how="diagonal",
+        ),
         "diagnoses": diagnosis_table(scenario, s.patients, s.events, rng=rng["care"]),
         "procedures": procedure_table(s.patients, s.course, s.follow_up),
         "hospitalisations": stays,
@@ -176,7 +179,13 @@ def _treatment_frames(
 ) -> Frames:
     return {
         "donors": donor_table(scenario, s.donors, site_id=site_id),
-        "screenings": draw_screenings(scenario, s.donors, rng=rng["donors"]),
+        "screenings": pl.concat(
+            [
+                draw_screenings(scenario, s.donors, rng=rng["donors"]),
+                donation_answers(s.donors, s.stock),
+            ],
+            how="diagonal",
+        ),
         **material_tables(
             scenario,
             s.patients,

@@ -289,6 +289,21 @@ def _screening_table(rows: pl.DataFrame, donors: Donors, cut: int) -> pl.DataFra
     )
 
 
+def donor_consents(donors: Donors) -> pl.DataFrame:
+    """Return every donor's consent, signed before the first screening."""
+    donor_id = pl.Series(donors.donor_id.astype(str))
+    return pl.DataFrame(
+        {
+            "consent_id": donor_id + "-C1",
+            "donor_id": donor_id,
+            "type": ["donor_consent"] * len(donors),
+            "version": ["1.0"] * len(donors),
+            "language": ["zh-CN"] * len(donors),
+            "signed_on": pl.Series(donors.begin - 10).cast(pl.Int32).cast(pl.Date),
+        }
+    )
+
+
 def donor_table(scenario: Scenario, donors: Donors, *, site_id: str) -> pl.DataFrame:
     """Return the donors table."""
     cut = day_of(scenario.calendar.data_cut)

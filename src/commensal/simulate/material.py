@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from commensal.simulate.donors import Donors
-from commensal.simulate.draws import Ints
+from commensal.simulate.draws import Ints, within_groups
 from commensal.simulate.people import Patients
 from commensal.simulate.regimen import Sessions
 from commensal.simulate.scenario import Scenario
@@ -157,6 +157,32 @@ def _donations(donors: Donors, stock: Stock, rng: np.random.Generator) -> pl.Dat
         bristol_type=pl.lit(pl.Series(rng.integers(3, 5, n))),
         is_questionnaire_clean=pl.lit(True),
         is_accepted=pl.lit(True),
+    )
+
+
+def donation_answers(donors: Donors, stock: Stock) -> pl.DataFrame:
+    """Return the answers given on the day of each donation, as screening results: the same-day questionnaire
+    was clean, and a female donor was not menstruating."""
+    female = np.flatnonzero(donors.is_female[stock.donation_donor])
+    everyone = np.arange(len(stock.donation_donor))
+    parts = (("same_day_questionnaire", everyone, "positive"), ("menstruation", female, "negative"))
+    frames = [
+        pl.DataFrame({"donation": rows}).with_columns(analyte=pl.lit(analyte), result=pl.lit(result))
+        for analyte, rows, result in parts
+    ]
+    rows = pl.concat(frames).sort("donation", "analyte", descending=[False, True])
+    at = rows["donation"].to_numpy()
+    day = pl.Series(stock.donation_day[at])
+    return rows.select(
+        result_id=picked(stock.donation_id, at) + "-Q" + pl.Series(within_groups(at) + 1).cast(pl.String),
+        donor_id=picked(donors.donor_id, stock.donation_donor[at]),
+        donation_id=picked(stock.donation_id, at),
+        analyte="analyte",
+        specimen=pl.lit("same_day_questionnaire"),
+        result="result",
+        collected_on=dates(pl.lit(day)),
+        reported_on=dates(pl.lit(day)),
+        verified_by=pl.lit("staff-laboratory-1"),
     )
 
 

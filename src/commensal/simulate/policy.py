@@ -14,6 +14,7 @@ import polars as pl
 
 from commensal.errors import InputError, nearest
 from commensal.simulate.draws import chosen, expit
+from commensal.simulate.people import of_disorder
 from commensal.simulate.scenario import Scenario, read_scenario
 
 WAITING = {
@@ -174,18 +175,13 @@ def _arrivals(
     scenario: Scenario, rng: np.random.Generator, mean: float, *, first: int, day: int
 ) -> pl.DataFrame:
     n = int(rng.poisson(mean))
-    disorders = scenario.indications
-    disorder = chosen(rng, [d.share for d in disorders], n)
-    age = [
-        disorders[d].age_mean + disorders[d].age_sd * z
-        for d, z in zip(disorder, rng.standard_normal(n), strict=True)
-    ]
-    low = [disorders[d].age_min for d in disorder]
+    disorder = chosen(rng, [d.share for d in scenario.indications], n)
+    middle, sd, low = (of_disorder(scenario, disorder, f) for f in ("age_mean", "age_sd", "age_min"))
     return pl.DataFrame(
         {
             "recipient_id": [f"W{first + i + 1:06d}" for i in range(n)],
-            "indication": [disorders[d].code for d in disorder],
-            "age_years": np.maximum(np.array(age, dtype=float), np.array(low, dtype=float)),
+            "indication": [scenario.indications[d].code for d in disorder],
+            "age_years": np.maximum(middle + sd * rng.standard_normal(n), low),
             "severity": rng.standard_normal(n),
             "arrived_day": [day] * n,
         },
