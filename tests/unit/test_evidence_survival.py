@@ -26,6 +26,14 @@ def test_event_at_the_day_of_entry_of_another_counts_without_him():
     assert kaplan_meier(rows)["n_at_risk"].to_list() == [1, 1]
 
 
+def test_an_incidence_that_rounding_leaves_just_under_one_has_no_limits():
+    # Found by the property tests: nine patients, all but one with the event.
+    rows = pl.DataFrame({"time": [1, 2, 2, 2, 2, 2, 2, 2, 3], "event": [1, 0, 1, 1, 1, 1, 1, 1, 1]})
+    last = aalen_johansen(rows).tail(1).to_dicts()[0]
+    assert last["estimate"] == pytest.approx(1)
+    assert (last["lower"], last["upper"]) == (None, None)
+
+
 def test_before_the_first_step_the_curve_is_at_its_start():
     curve = kaplan_meier(pl.DataFrame({"time": [5, 9], "event": [1, 0]}))
     before = at_times(curve, [1], start=1).to_dicts()[0]

@@ -11,7 +11,7 @@ from commensal.evidence.rows import rows_of
 from commensal.study import Study
 from commensal.vocabulary.instruments.declaration import instrument
 
-CONTINUOUS = {"age_years": "years", "disease_duration_years": "years"}
+CONTINUOUS = {"age_at_index_years": "years", "disease_duration_years": "years"}
 CATEGORICAL = ("indication", "sex", "cohort", "route", "immunocompromise", "is_mucosal_barrier_injured")
 DISJOINT = "the groups share no level: the difference is infinite on this scale"
 

@@ -77,17 +77,17 @@ def cdi_outcomes(frame: pl.DataFrame, facts: pl.DataFrame, *, code: str) -> pl.D
         days = {
             "last_session_day": pl.col("episode_end_day"),
             "first_recurrence_day": pl.col("recurrence_after_episode_day"),
-            "first_retreatment_day": pl.when(pl.col("rescue_day") > pl.col("episode_end_day")).then(
-                "rescue_day"
+            "first_retreatment_day": pl.when(pl.col("days_to_rescue") > pl.col("episode_end_day")).then(
+                "days_to_rescue"
             ),
         }
     else:
         days = {
             "last_session_day": pl.col("last_planned_day"),
             "first_recurrence_day": pl.col("first_recurrence_day"),
-            "first_retreatment_day": pl.min_horizontal("retreatment_day", "rescue_day"),
+            "first_retreatment_day": pl.min_horizontal("days_to_retreatment", "days_to_rescue"),
         }
-    kept = ("patient_id", "target", "open", "last_contact_day", pl.col("death_day").alias("died_day"))
+    kept = ("patient_id", "target", "open", "last_contact_day", pl.col("days_to_death").alias("died_day"))
     judged = with_rcdi_cure(rows.select(*kept, **days))
     cured = pl.when(pl.col("cure_status") != "undetermined").then(pl.col("cure_status") == "cure")
     if code == "cdi_recurrence_free":

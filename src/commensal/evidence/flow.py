@@ -20,17 +20,17 @@ def flow(
     """Return ``flow`` rows: registered → received FMT → baseline known → active → observed at each landmark.
 
     ``landmarks`` maps a landmark's code to its name. ``verdicts`` [patient_id, verdict] of the study's rules
-    are shown beside the first box: they exclude nobody here, because everyone who received a dose is in the
-    safety set. Beside an observed box stand the unobserved by reason; "not yet due" is one of them.
+    are shown beside the safety set: they exclude nobody here, because everyone who received a dose is in
+    it. Beside an observed box stand the unobserved by reason; "not yet due" is one of them.
     """
     treated = cohort.filter(pl.col("is_treated") & ~pl.col("is_comparator"))
     baseline = _baseline(outcomes)
     active = baseline.filter(pl.col("is_active"))
     boxes = [
         _main("registered", None, "Patients in the study", cohort.height),
-        *_eligibility(verdicts),
         *_not_treated(cohort),
         _main("treated", "registered", "Received FMT (safety set)", treated.height),
+        *_eligibility(verdicts),
         *_without_baseline(treated, baseline),
         _main("evaluable", "treated", "With a known baseline for the primary endpoint", baseline.height),
         *_side("evaluable", "maintenance", baseline.height - active.height, "in remission at baseline"),
@@ -58,11 +58,11 @@ def _eligibility(verdicts: pl.DataFrame | None) -> list[dict[str, Any]]:
         return []
     counts = dict(verdicts.group_by("verdict").len().iter_rows())
     words = {
-        "met": "meet every rule of the study",
-        "not_met": "do not meet a rule of the study (still in the safety set if treated)",
-        "undetermined": "a rule of the study cannot be judged: an answer is missing",
+        "met": "of these: meet every rule of the study",
+        "not_met": "of these: do not meet a rule of the study (kept: everyone treated counts)",
+        "undetermined": "of these: a rule of the study cannot be judged, an answer is missing (kept)",
     }
-    return [box for v, w in words.items() for box in _side("registered", f"rules_{v}", counts.get(v, 0), w)]
+    return [box for v, w in words.items() for box in _side("treated", f"rules_{v}", counts.get(v, 0), w)]
 
 
 def _not_treated(cohort: pl.DataFrame) -> list[dict[str, Any]]:

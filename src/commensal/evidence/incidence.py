@@ -26,8 +26,8 @@ def time_to_remission(status: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFr
     """Return [patient_id, time, event] from index: 1 first remission, 2 death, 3 colectomy, 0 censored.
 
     ``status`` has [patient_id, day, is_remission] of every evaluable visit after index; ``patients`` has
-    patient_id, death_day and colectomy_day. A patient without evaluable visit or competing event never was
-    under observation and is left out. Censoring is at the last evaluable visit.
+    patient_id, days_to_death and days_to_colectomy. A patient without evaluable visit or competing event
+    never was under observation and is left out. Censoring is at the last evaluable visit.
     """
     evaluable = status.filter((pl.col("day") > 0) & pl.col("is_remission").is_not_null())
     seen = evaluable.group_by("patient_id").agg(
@@ -53,10 +53,10 @@ def time_to_relapse(status: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFram
 
 def _first_of(frame: pl.DataFrame, *, origin: pl.Expr) -> pl.DataFrame:
     """The first of: the event found at a visit, death, colectomy; else censored at the last visit."""
-    competing = pl.min_horizontal("death_day", "colectomy_day")
+    competing = pl.min_horizontal("days_to_death", "days_to_colectomy")
     competing = pl.when(competing > origin).then(competing)
     found = pl.col("reached").is_not_null() & (pl.col("reached") <= competing.fill_null(pl.col("reached")))
-    cause = pl.when(pl.col("death_day") == competing).then(2).otherwise(3)
+    cause = pl.when(pl.col("days_to_death") == competing).then(2).otherwise(3)
     return (
         frame.with_columns(
             time=pl.when(found)

@@ -106,7 +106,7 @@ def _adults(patients: pl.DataFrame, endpoint: Endpoint) -> pl.DataFrame:
     if endpoint.child is None:
         return patients
     return patients.filter(
-        pl.col("age_years").is_null() | (pl.col("age_years") >= endpoint.child.below_years)
+        pl.col("age_at_index_years").is_null() | (pl.col("age_at_index_years") >= endpoint.child.below_years)
     )
 
 
@@ -114,7 +114,9 @@ def _children(patients: pl.DataFrame, endpoint: Endpoint) -> pl.DataFrame:
     """Children, and patients of unknown age: which instrument was recorded says who they are."""
     if endpoint.child is None:
         return patients.clear()
-    return patients.filter(pl.col("age_years").is_null() | (pl.col("age_years") < endpoint.child.below_years))
+    return patients.filter(
+        pl.col("age_at_index_years").is_null() | (pl.col("age_at_index_years") < endpoint.child.below_years)
+    )
 
 
 def _verdicts(patients: pl.DataFrame, measure: Measure, assessed: Mapping[str, Assessed]) -> pl.DataFrame:
@@ -138,7 +140,7 @@ def _is_complete(measure: Measure) -> pl.Expr:
 
 def _of_age(patients: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     """Patients of an age the instrument is valid at; an unknown age leaves it to what was recorded."""
-    used, age = instrument(measure.instrument), pl.col("age_years")
+    used, age = instrument(measure.instrument), pl.col("age_at_index_years")
     too_young = age < used.age_from if used.age_from is not None else pl.lit(False)
     too_old = age >= used.age_below if used.age_below is not None else pl.lit(False)
     return patients.filter(~(too_young | too_old).fill_null(False))
@@ -188,7 +190,7 @@ def _after_colectomy(endpoint: Endpoint) -> pl.Expr:
     """Without a colon there is no remission of colitis: known, not missing."""
     if not is_within(endpoint.indication, "ibd"):
         return pl.col("success")
-    gone = pl.col("colectomy_day") <= pl.coalesce("day", "close")
+    gone = pl.col("days_to_colectomy") <= pl.coalesce("day", "close")
     return pl.when(gone).then(False).otherwise("success")
 
 
@@ -206,20 +208,20 @@ def _with_reason(frame: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("not_yet_due"))
         .when(pl.col("success").is_not_null())
         .then(pl.lit(None, dtype=pl.String))
-        .when(pl.col("death_day") <= pl.col("close"))
+        .when(pl.col("days_to_death") <= pl.col("close"))
         .then(pl.lit("died"))
         .when(pl.col("is_seen"))
         .then(pl.lit("data_not_collected"))
-        .when(pl.col("withdrawn_day") <= pl.col("close"))
+        .when(pl.col("days_to_withdrawal") <= pl.col("close"))
         .then(pl.lit("withdrew"))
-        .when(pl.col("lost_day") <= pl.col("close"))
+        .when(pl.col("days_to_loss") <= pl.col("close"))
         .then(pl.lit("lost"))
         .otherwise(nothing)
     )
     return frame.join(seen, on="patient_id", how="left").with_columns(reason=reason).drop("is_seen")
 
 
-EVENTS = ("death_day", "colectomy_day", "rescue_day", "retreatment_day")
+EVENTS = ("days_to_death", "days_to_colectomy", "days_to_rescue", "days_to_retreatment")
 
 
 def _event() -> pl.Expr:

@@ -72,7 +72,7 @@ def adverse_event_incidence(
     all procedures or patients, ``n`` those ascertained, ``n_missing`` the rest.
     """
     window = window or Window()
-    treated = cohort.filter(pl.col("is_treated"))
+    treated = cohort.filter(pl.col("is_treated") & ~pl.col("is_comparator"))
     if not study.has("adverse_events") or treated.is_empty():
         reason = NOT_RECORDED if treated.height else "nobody received a transplant"
         return _refusal(treated, window=window, reason=reason, level=level)
@@ -105,7 +105,7 @@ def _refusal(treated: pl.DataFrame, *, window: Window, reason: str, level: float
 def _procedures(study: Study, treated: pl.DataFrame, *, window: Window) -> pl.DataFrame:
     """One row per session of the treated: its day since index and whether it was followed long enough."""
     sessions = study.read("sessions", columns=["session_id", "patient_id", "administered_day", "route"])
-    patients = treated.select("patient_id", "index_day", "last_known_day", "death_day")
+    patients = treated.select("patient_id", "index_day", "last_known_day", "days_to_death")
     end = pl.col("day") + window.procedure_days
     return (
         sessions.join(patients, on="patient_id")
@@ -121,14 +121,15 @@ def _procedures(study: Study, treated: pl.DataFrame, *, window: Window) -> pl.Da
 
 def _followed_to(end: pl.Expr) -> pl.Expr:
     """Whether anything is known of the patient at ``end`` or later; death before it ends the question."""
-    known = (pl.col("last_known_day") >= end) | (pl.col("death_day") <= end)
+    known = (pl.col("last_known_day") >= end) | (pl.col("days_to_death") <= end)
     return known.fill_null(False)
 
 
 def _events(study: Study, treated: pl.DataFrame, procedures: pl.DataFrame, *, window: Window) -> pl.DataFrame:
     """Adverse events of the treated, each with its day since index and the session it follows, if any."""
     rows = study.read("adverse_events").join(
-        treated.select("patient_id", "index_day", "end_day", "last_known_day", "death_day"), on="patient_id"
+        treated.select("patient_id", "index_day", "end_day", "last_known_day", "days_to_death"),
+        on="patient_id",
     )
     rows = rows.with_columns(day=(pl.col("began_day") - pl.col("index_day")).cast(pl.Int64))
     sessions = procedures.filter(pl.col("day").is_not_null()).select(

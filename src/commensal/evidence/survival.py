@@ -202,7 +202,8 @@ def _curve(
 
 def log_log_limits(estimate: Array, se: Array, *, level: float) -> tuple[Array, Array]:
     """Limits of a probability by the log(−log) transform; NaN where the estimate is 0 or 1."""
-    inside = (estimate > 0) & (estimate < 1)
+    # A sum that should be 1 may fall short of it by rounding; the transform has no value there.
+    inside = (estimate > 1e-12) & (estimate < 1 - 1e-12)
     safe = np.where(inside, estimate, 0.5)
     width = norm.ppf((1 + level) / 2) * se / (safe * np.abs(np.log(safe)))
     centre = np.log(-np.log(safe))

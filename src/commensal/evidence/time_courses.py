@@ -67,7 +67,7 @@ def _status(patients: pl.DataFrame, early: Endpoint, late: Endpoint, records: Re
 
 def _time_to_recurrence(patients: pl.DataFrame, records: Records) -> pl.DataFrame:
     """From index: a recurrence is found when it began; the last attended visit ends observation."""
-    facts = patients.select("patient_id", "death_day", "colectomy_day").join(
+    facts = patients.select("patient_id", "days_to_death", "days_to_colectomy").join(
         records.cdi, on="patient_id", how="left"
     )
     contact = facts.select("patient_id", day="last_contact_day", is_remission=pl.lit(False))

@@ -11,6 +11,7 @@ import polars as pl
 from commensal import __version__
 from commensal.evidence.baseline import baseline
 from commensal.evidence.cohort import cohort_of
+from commensal.evidence.eligibility import eligible, verdicts
 from commensal.evidence.flow import flow
 from commensal.evidence.landmarks import due_at, windows_of
 from commensal.evidence.outcomes import records_of
@@ -86,7 +87,10 @@ def _people(
     window = Window(procedure_days=analysis.procedure_days, patient_days=analysis.patient_days)
     estimates.append(adverse_event_incidence(study, cohort, window=window, level=level))
     return {
-        "flow": flow(cohort, outcomes, landmarks={code: visits()[code] for code in at}),
+        "verdicts": verdicts(cohort),
+        "flow": flow(
+            cohort, outcomes, landmarks={code: visits()[code] for code in at}, verdicts=eligible(cohort)
+        ),
         "baseline": baseline(study, cohort, records.assessed),
         "estimates": pl.concat(estimates),
         "missingness": missingness(outcomes),
