@@ -62,10 +62,20 @@ def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
                 digits.fraction(r["n_events"], r["n"]),
                 digits.percent(r["value"]),
                 digits.interval(r["lower"], r["upper"], "proportion"),
+                r["reason"] or "",
             )
             for r in peds.iter_rows(named=True)
         )
-        head = ("Recipient", "Sample", "Time point", "Day", "Found / donor's", "PEDS", "95 % interval")
+        head = (
+            "Recipient",
+            "Sample",
+            "Time point",
+            "Day",
+            "Found / donor's",
+            "PEDS",
+            "95 % interval",
+            "Caution",
+        )
         caption = "Donor's features found, sample by sample"
         views.append(TableView(caption, head, cells, frozenset({3, 4, 5, 6}), is_folded=peds.height > 12))
     if not reasons.is_empty():
