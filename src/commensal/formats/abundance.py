@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,28 +96,23 @@ def _ragged(text: str, delimiter: str, *, name: str) -> list[Problem]:
 
 def _matrix(name: str, header: list[str], frame: pl.DataFrame, problems: list[Problem]) -> Matrix:
     features = [(f or "").strip() for f in frame["0"].to_list()]
-    problems += [
-        *_name_problems(name, features, what="feature"),
-        *_name_problems(name, header[1:], what="sample"),
-    ]
     if not features:
         problems.append(Problem(name, 0, "", "", "no_rows", "the table has a header but no features"))
-    parts = []
-    for index, sample in enumerate(header[1:], start=1):
-        text = frame[str(index)].str.strip_chars()
-        value = text.cast(pl.Float64, strict=False)
-        problems += _cell_problems(name, sample, text, value)
-        parts.append(_long(sample, features, value))
-    values = pl.concat(parts) if parts else _long("", [], pl.Series([], dtype=pl.Float64))
-    return Matrix(header[0], tuple(features), tuple(header[1:]), values)
-
-
-def _long(sample: str, features: list[str], value: pl.Series) -> pl.DataFrame:
-    return (
-        pl.DataFrame({"taxon_id": pl.Series(features, dtype=pl.String), "value": value})
-        .filter(_PRESENT)
-        .select(pl.lit(sample).alias("sample_id"), "taxon_id", "value")
+    text = frame.select(pl.exclude("0"))
+    values = text.select(pl.all().str.strip_chars().cast(pl.Float64, strict=False)).to_numpy()
+    # A blank cell is not a zero: what could not be read is NaN here, and a problem below.
+    rows, columns = np.nonzero(values)
+    matrix = matrix_of(
+        name,
+        taxon_ids=features,
+        sample_ids=header[1:],
+        rows=rows,
+        columns=columns,
+        data=values[rows, columns],
+        problems=problems,
+        written=lambda row, column: text[row, column] or "",
     )
+    return replace(matrix, id_column=header[0])
 
 
 def _name_problems(name: str, names: Sequence[str], *, what: str) -> list[Problem]:
@@ -130,23 +125,6 @@ def _name_problems(name: str, names: Sequence[str], *, what: str) -> list[Proble
     ][:MAX_PROBLEMS]
 
 
-def _cell_problems(name: str, sample: str, text: pl.Series, value: pl.Series) -> list[Problem]:
-    """A blank cell is not a zero, and a number below zero, above all reads or not finite is no count."""
-    bad = value.is_null() | value.is_nan() | (value < 0) | (value > MAX_COUNT)
-    rows = bad.fill_null(True).arg_true()
-    return [
-        Problem(
-            table=name,
-            row=row + 1,
-            column=sample,
-            value=text[row] or "",
-            rule="abundance_not_a_number",
-            message="an abundance is a number from 0 up; a blank is not a zero",
-        )
-        for row in rows[:MAX_PROBLEMS].to_list()
-    ]
-
-
 def matrix_of(
     name: str,
     *,
@@ -156,8 +134,12 @@ def matrix_of(
     columns: np.ndarray,
     data: np.ndarray,
     problems: list[Problem],
+    written: Callable[[int, int], str] | None = None,
 ) -> Matrix:
-    """A matrix from sparse coordinates (feature row, sample column, value), checked as a file's is."""
+    """A matrix from sparse coordinates (feature row, sample column, value), each of them checked.
+
+    ``written`` gives a cell as it stands in the file; without it a bad value is shown as the number it is.
+    """
     problems += [
         *_name_problems(name, taxon_ids, what="feature"),
         *_name_problems(name, sample_ids, what="sample"),
@@ -168,16 +150,16 @@ def matrix_of(
             table=name,
             row=int(rows[i]) + 1,
             column=sample_ids[int(columns[i])],
-            value=str(data[i]),
+            value=written(int(rows[i]), int(columns[i])) if written else str(data[i]),
             rule="abundance_not_a_number",
-            message="an abundance is a number from 0 up",
+            message="an abundance is a number from 0 up; a blank is not a zero",
         )
         for i in np.flatnonzero(bad)[:MAX_PROBLEMS]
     ]
     values = pl.DataFrame(
         {
-            "sample_id": pl.Series(np.asarray(sample_ids, dtype=object)[columns], dtype=pl.String),
-            "taxon_id": pl.Series(np.asarray(taxon_ids, dtype=object)[rows], dtype=pl.String),
+            "sample_id": pl.Series(sample_ids, dtype=pl.String).gather(columns),
+            "taxon_id": pl.Series(taxon_ids, dtype=pl.String).gather(rows),
             "value": np.asarray(data, dtype=float),
         }
     ).filter(_PRESENT)

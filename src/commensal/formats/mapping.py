@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
+import functools
 import re
 import zoneinfo
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ class Cell:
     unit_column: str | None = None
     timezone: str | None = None
 
-    @property
+    @functools.cached_property
     def reads(self) -> tuple[str, ...]:
         """The columns of the sheet that this needs."""
         named = [c for c in (self.column, self.unit_column) if c]

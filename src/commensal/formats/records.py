@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -201,9 +202,9 @@ class _Reader:
         cell, analyte = self.target.cells["value"], values.get("analyte")
         if values["value"] is None or analyte is None:
             return
-        unit = cell.unit or row[1].get(cell.unit_column or "")
+        unit = cell.unit or row[1].get(cell.unit_column or "") or ""
         try:
-            values["value"] = convert(values["value"], analyte=analyte, unit=unit or "")
+            values["value"] = _convert(values["value"], analyte, unit)
             values["unit"] = analytes().get(analyte).unit
         except InputError as error:
             message = "; expected ".join(part for part in (error.what, error.expected) if part)
@@ -217,6 +218,11 @@ class _Reader:
         rule = "parenteral_route" if severity == "safety" else "bad_cell"
         about = f"{self.target.table.name}.{column}: {message}"
         self.problems.append(Problem(self.name, row[0], place, value or "", rule, about, severity=severity))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _convert(value: float, analyte: str, unit: str) -> float:
+    return convert(value, analyte=analyte, unit=unit)
 
 
 def _text_of(row: Row, cell: Cell) -> str | None:
