@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from conftest import DONATED, TODAY
+from universe import DONATED, TODAY
 
 from commensal.bank import trace, unit_states
 from commensal.errors import InputError, RefusedError, SafetyError

@@ -3,7 +3,8 @@
 Each insert, update and delete of an audited table leaves one row with time, actor, reason, the old and the
 new values, and a digest that seals it to the row before. The same holds on SQLite and PostgreSQL. A
 connection that names no actor cannot write. What nobody can promise from inside a database: that its owner
-does not rewrite the whole chain. The last digest is therefore given out (``head``) and written into every freeze.
+does not rewrite the whole chain. The last digest is therefore given out (``head``) and written into every
+freeze.
 """
 
 from __future__ import annotations
@@ -66,15 +67,21 @@ def acting(actor: str, *, reason: str) -> Iterator[None]:
     token = _ACTOR.set((actor, reason))
     try:
         with transaction.atomic():
-            if default_connection.vendor == "postgresql":
-                with default_connection.cursor() as cursor:
-                    cursor.execute(
-                        "select set_config('app.actor', %s, true), set_config('app.reason', %s, true)",
-                        [actor, reason],
-                    )
+            _tell_postgresql(actor, reason)
             yield
+            _tell_postgresql("", "")
     finally:
         _ACTOR.reset(token)
+
+
+def _tell_postgresql(actor: str, reason: str) -> None:
+    """Name the actor for the rest of the transaction; SQLite asks ``_acting`` itself."""
+    if default_connection.vendor == "postgresql":
+        with default_connection.cursor() as cursor:
+            cursor.execute(
+                "select set_config('app.actor', %s, true), set_config('app.reason', %s, true)",
+                [actor, reason],
+            )
 
 
 def install(connection: BaseDatabaseWrapper) -> None:

@@ -15,8 +15,9 @@ from commensal.study import Manifest, Study, write_study
 
 def freeze_rows(folder: Path | str, *, on: date) -> Study:
     """Write every row as it is in one moment. Refuses (AuditBrokenError) a trail that is not whole."""
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic():
-        if connection.vendor == "postgresql":
+        if is_outermost and connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("set transaction isolation level repeatable read, read only")
         audit.verify()

@@ -20,7 +20,7 @@ GUARD = "keep_{table}_{op}"
 LISTED = {
     "sqlite": "select name, sql from sqlite_master where type = 'trigger'",
     "postgresql": (
-        "select t.tgname, pg_get_triggerdef(t.oid) || coalesce(p.prosrc, '') || t.tgenabled "
+        "select t.tgname, pg_get_triggerdef(t.oid) || coalesce(p.prosrc, '') || t.tgenabled::text "
         "from pg_trigger t join pg_proc p on p.oid = t.tgfoid where not t.tgisinternal"
     ),
 }
