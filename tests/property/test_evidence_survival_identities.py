@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from commensal.evidence.survival import aalen_johansen, at_times, grouped_counts, kaplan_meier
 
 PATIENT = st.tuples(st.integers(0, 2), st.integers(1, 9), st.integers(0, 2))
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=30, deadline=None)
 
 
 def rows_of(patients) -> pl.DataFrame:

@@ -18,6 +18,8 @@ from commensal.evidence.remission import (
 )
 from commensal.study import Manifest, study_of
 
+pytestmark = pytest.mark.slow  # each makes a study and the facts of its patients
+
 LANDMARKS = ["W8", "M3", "Y1", "Y5"]
 HBI = "crohns_hbi_remission"
 
