@@ -52,9 +52,23 @@ class Draft:
             if name != "abundances":  # made from a matrix whose features and samples were counted
                 self.problems += key_problems(name, frame)
         raise_errors(self.problems, source=self.name)
-        notes = (*self.notes, *(as_note(p) for p in self.problems))
         conformed = {name: conform(frame, INPUTS[name]) for name, frame in self.frames.items()}
+        if manifest.clock == "patient" and manifest.data_cut_day is None:
+            manifest = self._ended(manifest, conformed)
+        notes = (*self.notes, *(as_note(p) for p in self.problems))
         return Imported(conformed, manifest, self.sources, notes)
+
+    def _ended(self, manifest: Manifest, frames: Mapping[str, pl.DataFrame]) -> Manifest:
+        """The end of follow-up nobody stated: the last day of any patient's sample or visit stands for it."""
+        days = [
+            frames[table].filter(pl.col("patient_id").is_not_null())[column].max()
+            for table, column in (("samples", "collected_day"), ("visits", "visited_day"))
+            if table in frames
+        ]
+        last = max((day for day in days if isinstance(day, int)), default=None)
+        if last is not None:
+            self.notes.append(f"follow-up is taken to end on day {last}, the last day known of any patient")
+        return replace(manifest, data_cut_day=last)
 
     def add_people(self, sheet: Sheet, *, has_samples: bool = True) -> Sheet:
         """Read sample metadata: routes first, then columns, then people and samples."""
