@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
-from commensal.errors import InputError, Problem, ProblemsFoundError, nearest
+from commensal.errors import InputError, Problem, ProblemsFoundError, SafetyError, nearest
 from commensal.vocabulary.indications import indications
-from commensal.vocabulary.routes import Route
+from commensal.vocabulary.routes import refuse_parenteral, routes
 
 DEFAULT = "centre"
 SUM_TOLERANCE = 1e-6
@@ -258,8 +258,8 @@ def build_scenario(tree: Mapping[str, Any], *, name: str, text: str = "") -> Sce
         raise ProblemsFoundError(problems, source=f"scenario {name}")
     made = {section: _made(kind, tree[section]) for section, kind in SECTIONS.items()}
     disorders = tuple(_made(Disorder, {"code": code, **row}) for code, row in tree["indications"].items())
-    routes = MappingProxyType(dict(tree["routes"]))
-    return Scenario(name=name, routes=routes, indications=disorders, text=text, **made)
+    ways = MappingProxyType(dict(tree["routes"]))
+    return Scenario(name=name, routes=ways, indications=disorders, text=text, **made)
 
 
 def _made(kind: type[Section], row: Mapping[str, Any]) -> Section:
@@ -310,7 +310,7 @@ def _problems(tree: Mapping[str, Any]) -> list[Problem]:
     ]
     for section, kind in SECTIONS.items():
         found += _section_problems(section, kind, tree.get(section))
-    found += _share_problems("routes", tree.get("routes", {}), {route.value for route in Route})
+    found += _route_problems(tree.get("routes", {}))
     found += _disorder_problems(tree.get("indications", {}))
     if not found:
         found += _cross_problems(tree)
@@ -364,14 +364,23 @@ def _mapping_problem(value: Any) -> str:
     return "" if ok else "expected names with shares between 0 and 1"
 
 
-def _share_problems(table: str, row: object, known: set[str]) -> list[Problem]:
+def _route_problems(row: object) -> list[Problem]:
     if message := _mapping_problem(row):
-        return [_problem(table, "", message)]
-    assert isinstance(row, dict)
-    found = [_problem(table, key, "unknown, expected " + nearest(key, known)) for key in set(row) - known]
-    if abs(sum(row.values()) - 1) > SUM_TOLERANCE:
-        found.append(_problem(table, "", "the shares do not add up to 1", round(sum(row.values()), 6)))
+        return [_problem("routes", "", message)]
+    shares = cast(dict[str, float], row)
+    found = [_route_problem(code) for code in shares if code not in routes()]
+    if abs(sum(shares.values()) - 1) > SUM_TOLERANCE:
+        found.append(_problem("routes", "", "the shares do not add up to 1", round(sum(shares.values()), 6)))
     return found
+
+
+def _route_problem(code: str) -> Problem:
+    unknown = _problem("routes", code, "unknown route, expected " + nearest(code, routes().codes))
+    try:
+        refuse_parenteral(code)
+    except SafetyError as error:
+        return replace(unknown, message=error.what, severity="safety")
+    return unknown
 
 
 def _disorder_problems(rows: Mapping[str, Any]) -> list[Problem]:
