@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commensal.cli.progress import progress
+from commensal import __version__
+from commensal.cli.progress import progress, share_of
 
 app = typer.Typer(
-    help="Commensal: an open platform for fecal microbiota transplantation programmes.\n\n"
-    "A study is a folder of tables. Import one, simulate one or freeze one from the registry; check it; "
-    "run it; open the report. Every command writes its own new folder and never overwrites.",
     epilog="Research and decision support: it ranks and explains, it does not order treatment.",
     no_args_is_help=True,
     add_completion=False,
@@ -21,76 +19,120 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+if TYPE_CHECKING:
+    from commensal.study import Study
+    from commensal.study.manifest import Manifest
+
 StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="A study folder.")]
 Out = Annotated[Path, typer.Option("--out", help="New folder or file to write.")]
 
 
-@app.command()
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"commensal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def commensal(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Commensal: an open platform for fecal microbiota transplantation programmes.
+
+    A study is a folder of tables. Import one, simulate one or freeze one from the registry; check it; run
+    it; open the report. Every command writes its own new folder, whole or not at all, and never overwrites.
+
+    Exit codes: 0 done, 2 something in the input is wrong, 3 a parenteral route of administration, 4 these
+    data cannot answer, 5 the output exists already.
+    """
+
+
+@app.command(epilog="Example: commensal demo --out demo/ --patients 400")
 def demo(
     out: Out = Path("demo"),
-    patients: Annotated[int, typer.Option(help="Patients of the synthetic centre.")] = 4000,
+    patients: Annotated[int, typer.Option(help="Patients of the synthetic centre, 50 or more.")] = 4000,
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 7,
 ) -> None:
-    """Simulate a centre, run the whole study, write a report to open."""
+    """Simulate a centre, run the whole study, write a report to open.
+
+    The folder holds study/, its truth beside it, results/ and report.html. No patient of it exists.
+    """
+    from commensal.cli.output import new_output, shown
     from commensal.programme import run as run_study
     from commensal.report import render
     from commensal.simulate import simulate as simulate_study
-    from commensal.study.folder import new_folder
 
-    folder = new_folder(out)
-    with progress() as on_progress:
-        study = simulate_study(folder / "study", n_patients=patients, seed=seed, on_progress=on_progress)
-        results = run_study(study, folder / "results", on_progress=on_progress)
-        page = render(results, folder / "report.html")
+    with new_output(out) as folder, progress() as told:
+        counted = share_of(told, "simulating a centre", upto=0.2)
+        study = simulate_study(folder / "study", n_patients=patients, seed=seed, on_progress=counted)
+        results = run_study(
+            study, folder / "results", on_progress=lambda what, share: told(what, 0.2 + 0.8 * share)
+        )
+        render(results, folder / "report.html")
     typer.echo(f"A synthetic centre of {patients:,} patients was simulated and studied.")
-    typer.echo(f"Open {page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page}")
+    typer.echo(f"Open {shown(out / 'report.html')}")
 
 
-@app.command()
+@app.command(epilog="Example: commensal simulate --out study/ --patients 4000 --seed 7")
 def simulate(
     out: Out,
-    patients: Annotated[int, typer.Option(help="Number of patients.", min=1)] = 4000,
+    patients: Annotated[int, typer.Option(help="Number of patients, 50 or more.")] = 4000,
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 7,
     scenario: Annotated[
-        str | None, typer.Option(help="Name of a scenario that ships, or a TOML file of your own.")
+        str | None,
+        typer.Option(
+            help="informative, null or clinical_only, or a TOML file of what differs from the default."
+        ),
     ] = None,
 ) -> None:
-    """Write a synthetic centre as a study, with its truth beside it."""
+    """Write a synthetic centre as a study, with its truth beside it in truth/."""
     from commensal.simulate import simulate as simulate_study
 
-    with progress() as on_progress:
+    with progress() as told:
         study = simulate_study(
-            out, n_patients=patients, seed=seed, scenario=scenario, on_progress=on_progress
+            out,
+            n_patients=patients,
+            seed=seed,
+            scenario=scenario,
+            on_progress=share_of(told, "simulating"),
         )
     _say_tables(study)
 
 
-@app.command("import")
+@app.command("import", epilog="Example: commensal import tidy published-study/ --out study/")
 def import_(
-    format: Annotated[str, typer.Argument(help="tidy, biom, qza, metaphlan, samestr or table.")],
-    source: Annotated[Path, typer.Argument(help="File or folder to read.")],
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="tidy, biom, qza, metaphlan, samestr or table.")
+    ],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File or folder to read.")],
     out: Out,
     mapping: Annotated[
-        Path | None, typer.Option(help="For table: TOML file that maps columns to the study's tables.")
+        Path | None,
+        typer.Option(
+            help="TOML file. For table, where it is required: which column of the sheet is which column of "
+            "the study. For the others: what the files do not say themselves (abundance, assay, metadata)."
+        ),
     ] = None,
 ) -> None:
     """Read somebody else's files into a new study.
 
-    Every problem is reported at once and nothing is written while there is one. A parenteral route of
-    administration stops the import; no option lets it through.
+    Every problem is reported at once, and nothing is written while there is one. A parenteral route of
+    administration stops the import with exit code 3; no option lets it through.
     """
     from commensal.formats import import_study
 
-    study = import_study(format, source, out, mapping=mapping)
+    study = import_study(format_name, source, out, mapping=mapping)
     for note in study.manifest.notes:
         typer.echo(f"note: {note}")
     _say_tables(study)
 
 
-@app.command()
+@app.command(epilog="Example: commensal merge clinical/ microbiome/ --out study/")
 def merge(
-    first: Annotated[Path, typer.Argument(metavar="STUDY-A")],
-    second: Annotated[Path, typer.Argument(metavar="STUDY-B")],
+    first: Annotated[Path, typer.Argument(metavar="STUDY-A", help="A study folder.")],
+    second: Annotated[Path, typer.Argument(metavar="STUDY-B", help="Another, of the same people or not.")],
     out: Out,
 ) -> None:
     """Join two studies into a third; conflicting values are listed and stop it."""
@@ -100,11 +142,12 @@ def merge(
     _say_tables(merge_studies(open_study(first), open_study(second), out))
 
 
-@app.command()
+@app.command(epilog="Example: commensal check study/ && commensal run study/ --out results/")
 def check(study: StudyFolder) -> None:
     """List every problem of a study: table, row, column, value and what to do.
 
-    Exits with 0 where the study can be used, 2 where it has errors, 3 on a safety error.
+    Exits with 0 where the study can be used, 2 where it has errors, 3 on a safety error. Warnings do not
+    count: look at them.
     """
     from commensal.study import check as check_study
     from commensal.study import open_study
@@ -121,130 +164,194 @@ def check(study: StudyFolder) -> None:
         raise typer.Exit(3 if "safety" in kinds else 2)
 
 
-@app.command()
+@app.command(epilog="Example: commensal run study/ --out results/ --analysis analysis.toml")
 def run(
     study: StudyFolder,
     out: Out,
     analysis: Annotated[
-        Path | None, typer.Option(help="Analysis file (TOML); the default is printed with the results.")
+        Path | None,
+        typer.Option(help="Analysis file (TOML): what differs from the default, fixed before looking."),
     ] = None,
-    engine: Annotated[str, typer.Option(help="duckdb or spark.")] = "duckdb",
+    engine: Annotated[str, typer.Option(help="duckdb (here) or spark; the numbers are the same.")] = "duckdb",
 ) -> None:
-    """Run the whole study: result tables and report.html in a new folder."""
+    """Run the whole study: result tables and report.html in a new folder.
+
+    Refuses a study that check finds errors in. What cannot be computed is a row with its reason.
+    """
+    from commensal.cli.output import new_output, shown
+    from commensal.programme import read_analysis
     from commensal.programme import run as run_study
     from commensal.report import render
     from commensal.study import open_study
 
-    with progress() as on_progress:
-        results = run_study(open_study(study, engine=engine), out, analysis=analysis, on_progress=on_progress)
-        page = render(results, results / "report.html")
-    typer.echo(f"Results in {results}; open {page}")
+    opened, chosen = open_study(study, engine=engine), read_analysis(analysis)
+    with new_output(out) as folder, progress() as told:
+        render(run_study(opened, folder, analysis=analysis, on_progress=told), folder / "report.html")
+    typer.echo(f"Analysis: {chosen.title} ({chosen.name})")
+    for deviation in chosen.deviations:
+        typer.echo(f"  differs from the default: {deviation}")
+    typer.echo(f"Results in {shown(out)}; open {shown(out / 'report.html')}")
 
 
-@app.command()
+@app.command(epilog="Example: commensal engraft study/ --out engraftment/")
 def engraft(study: StudyFolder, out: Out) -> None:
-    """Write engraftment.parquet: one row per sample and measure, with its reason where there is none."""
+    """Write engraftment.parquet: one row per sample and measure, with its reason where there is none.
+
+    Beside it taxon_outcomes.parquet: in how many recipients each donor taxon was found afterwards.
+    """
+    from commensal.cli.output import shown
     from commensal.programme import engraft as engraft_study
     from commensal.study import open_study
 
     folder = engraft_study(open_study(study), out)
-    typer.echo(f"Wrote {folder / 'engraftment.parquet'}")
+    typer.echo(
+        f"Wrote {shown(folder / 'engraftment.parquet')} and {shown(folder / 'taxon_outcomes.parquet')}"
+    )
 
 
-@app.command()
+@app.command(epilog="Example: commensal match study/ --recipient P0001 --on 2026-01-31 --out match/")
 def match(
     study: StudyFolder,
     recipient: Annotated[str, typer.Option(help="The recipient's patient_id.")],
     out: Out,
     on: Annotated[
-        str | None, typer.Option(help="Date the run is valid for, YYYY-MM-DD; default: the data cut.")
+        str | None, typer.Option(help="Day of the match, YYYY-MM-DD. Without: the study's data cut.")
     ] = None,
-    profile: Annotated[str, typer.Option(help="Screening profile.")] = "STRICT",
+    profile: Annotated[str, typer.Option(help="Screening profile the donors are judged by.")] = "STRICT",
+    route: Annotated[
+        str | None, typer.Option(help="Enteral route planned; without it, gates that ask it stay open.")
+    ] = None,
+    study_id: Annotated[
+        str | None, typer.Option(help="Trial the recipient is treated in, where no consent names it.")
+    ] = None,
 ) -> None:
-    """Look at every lot for one recipient: each fails named rules, or gets a rank. It orders nothing."""
+    """Look at every lot for one recipient: each fails named rules, or gets a rank. It orders nothing.
+
+    Writes match_runs.parquet and rankings.parquet. The same inputs give the same run.
+    """
+    from commensal.cli.output import shown
     from commensal.matching import match as match_lots
     from commensal.study import open_study, write_results
 
     opened = open_study(study)
-    run = match_lots(
-        opened, recipient=recipient, on_day=_day(on, opened.manifest.data_cut_day), profile=profile
+    on_day = _day(on, opened.manifest)
+    found = match_lots(
+        opened, recipient=recipient, on_day=on_day, profile=profile, route=route, study_id=study_id
     )
-    folder = write_results(run.tables, out)
-    typer.echo(run.statement)
-    typer.echo(
-        f"{run.n_eligible} of {run.n_candidates} lots pass every gate; see {folder / 'rankings.parquet'}"
-    )
+    folder = write_results(found.tables, out)
+    row = found.match_run.row(0, named=True)
+    typer.echo(row["statement"])
+    typer.echo(f"{row['n_eligible']} of {row['n_candidates']} lots pass every gate on {row['matched_on']}.")
+    typer.echo(f"Every lot with its rank or its failed rules: {shown(folder / 'rankings.parquet')}")
 
 
-@app.command()
+@app.command(epilog="Example: commensal trace study/ --donor D07")
 def trace(
     study: StudyFolder,
-    unit: Annotated[str | None, typer.Option(help="unit_id")] = None,
-    donor: Annotated[str | None, typer.Option(help="donor_id")] = None,
-    patient: Annotated[str | None, typer.Option(help="patient_id")] = None,
+    unit: Annotated[str | None, typer.Option(help="Start at this unit_id.")] = None,
+    donor: Annotated[str | None, typer.Option(help="Start at this donor_id.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Start at this patient_id.")] = None,
 ) -> None:
-    """Follow material both ways: donor, donations, units, sessions, patients, adverse events."""
+    """Follow material both ways: donor, donations, units, sessions, patients, adverse events.
+
+    Starts at exactly one unit, donor or patient, and names who else was given the same donors' material.
+    """
     from commensal.bank import trace as trace_material
+    from commensal.cli.tracing import in_words
     from commensal.study import open_study
 
-    found = trace_material(open_study(study), unit=unit, donor=donor, patient=patient)
-    typer.echo(found.in_words())
+    opened = open_study(study)
+    found = trace_material(opened, unit=unit, donor=donor, patient=patient)
+    typer.echo(in_words(found, clock=opened.manifest.clock))
 
 
-@app.command()
+@app.command(epilog="Example: commensal report results/ --out report.html")
 def report(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder written by run.")],
     out: Out,
 ) -> None:
     """Draw the report of a results folder: one page that opens offline. Nothing is computed."""
+    from commensal.cli.output import shown
     from commensal.report import render
 
-    typer.echo(f"Open {render(results, out)}")
+    typer.echo(f"Open {shown(render(results, out))}")
 
 
-@app.command()
+@app.command(epilog="Example: commensal serve --demo --port 8000")
 def serve(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8000,
     demo: Annotated[bool, typer.Option("--demo", help="Start with a small synthetic centre.")] = False,
 ) -> None:
-    """Start the registry on this machine (SQLite; PostgreSQL by DATABASE_URL)."""
+    """Start the registry on this machine; stop it with Ctrl-C.
+
+    SQLite in the folder COMMENSAL_REGISTRY (without: ./commensal-registry), or the PostgreSQL database that
+    DATABASE_URL names. The first start shows the first password, once.
+    """
+    _demand_site()
     from commensal.registry import serve as serve_registry
 
+    typer.echo(f"The registry is at http://127.0.0.1:{port}/", err=True)
     serve_registry(port=port, demo=demo)
 
 
-@app.command()
+@app.command(epilog="Example: commensal load study/")
 def load(study: StudyFolder) -> None:
-    """Put a study into an empty registry."""
+    """Put a study with dates into an empty registry: all of it, or nothing."""
+    _demand_site()
     from commensal.registry import load as load_study
     from commensal.study import open_study
 
-    load_study(open_study(study))
+    for name, n_rows in load_study(open_study(study)).items():
+        typer.echo(f"  {name:<20}{n_rows:>12,} rows")
 
 
-@app.command()
-def freeze(out: Out) -> None:
-    """Write the registry's rows as a study folder."""
+@app.command(epilog="Example: commensal freeze --out study/ --on 2026-01-31")
+def freeze(
+    out: Out,
+    on: Annotated[str | None, typer.Option(help="Data cut, YYYY-MM-DD. Without: today.")] = None,
+) -> None:
+    """Write the registry's rows as a study folder; its notes hold the head of the audit trail."""
+    _demand_site()
     from commensal.registry import freeze as freeze_registry
 
-    _say_tables(freeze_registry(out))
+    study = freeze_registry(out, on=None if on is None else _date(on))
+    for note in study.manifest.notes:
+        typer.echo(f"note: {note}")
+    _say_tables(study)
 
 
-def _say_tables(study: object) -> None:
-    tables = study.manifest.tables  # type: ignore[attr-defined]
-    for name, facts in tables.items():
+def _say_tables(study: Study) -> None:
+    from commensal.cli.output import shown
+
+    for name, facts in study.manifest.tables.items():
         typer.echo(f"  {name:<20}{facts['rows']:>12,} rows")
-    typer.echo(f"Wrote {study.folder}")  # type: ignore[attr-defined]
+    if study.folder is not None:
+        typer.echo(f"Wrote {shown(study.folder)}")
 
 
-def _day(on: str | None, data_cut_day: int | None) -> int:
+def _demand_site() -> None:
+    from importlib.util import find_spec
+
     from commensal.errors import InputError
 
-    if on is None:
-        if data_cut_day is None:
-            raise InputError("the study has no data cut", expected="--on YYYY-MM-DD")
-        return data_cut_day
+    if find_spec("django") is None:
+        raise InputError("the registry is not installed", do="install it: pip install 'commensal[site]'")
+
+
+def _day(on: str | None, manifest: Manifest) -> int:
+    from commensal.errors import InputError
+
+    if on is not None:
+        return (_date(on) - date(1970, 1, 1)).days
+    if manifest.data_cut_day is None:
+        raise InputError("the study names no data cut", do="name the day: --on YYYY-MM-DD")
+    return manifest.data_cut_day
+
+
+def _date(on: str) -> date:
+    from commensal.errors import InputError
+
     try:
-        return (date.fromisoformat(on) - date(1970, 1, 1)).days
+        return date.fromisoformat(on)
     except ValueError as error:
         raise InputError(f"--on {on!r} is not a date", expected="YYYY-MM-DD") from error
