@@ -39,6 +39,7 @@ def rows(given):
         "custody": MODELS["custody"].objects.order_by("sequence").last().pk,
         "patients": patient.pk,
         "visits": visit.pk,
+        "results": MODELS["screenings"].objects.first().pk,
     }
     return universe, keys
 

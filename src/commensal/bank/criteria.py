@@ -169,7 +169,18 @@ def criterion(subject: str, verdict: Verdict) -> Criterion:
         subject,
         rule.sentence,
         verdict.outcome,
-        verdict.explain(),
+        _why(verdict),
         find_source(rule.source).title,
         rule.consequence,
     )
+
+
+def _why(verdict: Verdict) -> str:
+    """The answers a verdict rests on and what is missing, in words; the sentence and source stand beside."""
+    said = {True: "yes", False: "no"}
+    answers = [
+        f"{name.replace('_', ' ')}: {said[value] if isinstance(value, bool) else value}"
+        for name, value in verdict.answers
+    ]
+    missing = [f"{name.replace('_', ' ')}: not recorded" for name in verdict.missing]
+    return "; ".join((*answers, *missing))

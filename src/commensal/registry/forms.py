@@ -22,6 +22,7 @@ from commensal.vocabulary.sources import read_table
 YES_NO = (("", "not known"), ("yes", "yes"), ("no", "no"))
 METHODS = (("", "method"), *((m, m) for m in ("serology", "naat", "culture", "microscopy", "antigen")))
 RESULTS = (("", "not tested"), *((r, r) for r in ("negative", "positive", "equivocal", "invalid", "pending")))
+UNIT_WORDS = {"g": "grams", "mL": "millilitres", "%": "percent", "years": "years"}
 ANSWERS = (("", "not asked"), ("negative", "no"), ("positive", "yes"), ("equivocal", "unsure"))
 
 
@@ -61,7 +62,7 @@ def reason_field() -> forms.Field:
 
 def field_for(column: Column, *, is_required: bool) -> forms.Field:
     """Return the form field of a declared column."""
-    words = {"label": label(column), "help_text": column.meaning, "required": is_required}
+    words = {"label": label(column), "help_text": meaning(column), "required": is_required}
     match column.kind:
         case Kind.CODE:
             return forms.ChoiceField(choices=[("", "—"), *choices_of(column)], **words)
@@ -99,7 +100,16 @@ def _whole(limit: float | None) -> int | None:
 def label(column: Column) -> str:
     """Return the words of a column: "donated_on" is "Donated on", a unit goes behind."""
     words = column.name.removesuffix("_id").replace("_", " ").removeprefix("is ").removeprefix("has ")
-    return words[:1].upper() + words[1:] + (f" ({column.unit})" if column.unit else "")
+    words = f"number of {words[2:]}" if words.startswith("n ") else words
+    if column.unit:
+        words = words.removesuffix(" " + UNIT_WORDS.get(column.unit, "")) + f" ({column.unit})"
+    return words[:1].upper() + words[1:]
+
+
+def meaning(column: Column) -> str:
+    """Return what a column means, without the clauses that speak of stored nulls."""
+    clauses = column.meaning.split(";")
+    return ";".join(clause for clause in clauses if "null" not in clause).rstrip(".") + "."
 
 
 def choices_of(column: Column) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ urlpatterns = [
     path("donors/<str:pk>/decision", bank.decide_donor, name="decide-donor"),
     path("donors/<str:pk>/donation", bank.add_donation, name="add-donation"),
     path("donors/<str:pk>/hold", bank.place_hold, {"table": "donors"}, name="hold-donor"),
+    path("results/<str:pk>/clear", bank.resolve_result, name="resolve-result"),
     path("donations/<str:pk>/units", bank.make_units, name="make-units"),
     path("units/", home.units, name="units"),
     path("units/<str:pk>/", bank.unit, name="unit"),

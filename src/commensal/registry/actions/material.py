@@ -225,7 +225,7 @@ def release_unit(desk: Desk, *, unit: str, signer: Person, on: date) -> ReleaseD
     decision = decision_on(unit, on=on, released_by=desk.name, signed_by=signer.get_username())
     if not decision.may_release:
         raise RefusedError(
-            f"unit {unit} is not released: {len(decision.open)} criteria are not met",
+            f"unit {unit} is not released; criteria not met: {len(decision.open)}",
             expected="every criterion met",
             do=" · ".join(criterion.sentence for criterion in decision.open[:3]),
         )

@@ -171,6 +171,22 @@ def add_answers(request: HttpRequest, pk: str) -> HttpResponse:
     )
 
 
+def resolve_result(request: HttpRequest, pk: str) -> HttpResponse:
+    """A physician's reason why a finding no longer counts."""
+    row = one(request, "screenings", pk)
+    back = reverse("donor", args=[row.donor_id])
+
+    def save(values: dict[str, Any]) -> str:
+        material.resolve_result(by=request.user, result=pk, reason=values["reason"])
+        return back
+
+    form = made.make_form("screenings", (), needs_reason=True)
+    title = f"Clear the finding {row.analyte.replace('_', ' ')} of donor {row.donor_id}"
+    return form_page(
+        request, form, title=title, button="Clear", done="Finding cleared.", back=back, save=save
+    )
+
+
 def decide_donor(request: HttpRequest, pk: str) -> HttpResponse:
     """A physician's decision on a donor."""
     row = one(request, "donors", pk)

@@ -119,6 +119,7 @@ def patient(request: HttpRequest, pk: str) -> HttpResponse:
             ],
             "visits": visible("visits", by=request.user).filter(**mine).order_by("visited_on"),
             "records": records,
+            "has_consent": visible("consents", by=request.user).filter(patient=row).exists(),
         },
     )
 
@@ -149,6 +150,8 @@ def _shown(request: HttpRequest, table: str, columns: tuple[str, ...], pk: str) 
 def _words(codes: Any, value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, date):
+        return value.isoformat()
     return label_of(codes, value) if codes else value
 
 
@@ -202,20 +205,17 @@ def add_session(request: HttpRequest, pk: str) -> HttpResponse:
     """A transplant session: one unit, one enteral route."""
     one(request, "patients", pk)
     back = reverse("patient", args=[pk])
-    more = made.with_choices(
+    more: dict[str, forms.Field] = made.with_choices(
         "unit", issuable(request, pk), words="Unit", hint="Only units that may be issued today are listed."
     )
+    given = ("administered_on", "route", "volume_millilitres", "n_capsules", "tolerance")
+    more |= made.make_form("sessions", given, required=("administered_on", "route")).base_fields
     purposes = [(code, code) for code in ("induction", "consolidation", "maintenance", "retreatment")]
     more |= made.with_choices("purpose", purposes, words="Purpose of the course")
     more["fraction"] = forms.FloatField(
         label="Part of the unit given", help_text="1 is the whole unit.", min_value=0.01, max_value=1
     )
-    form = made.make_form(
-        "sessions",
-        ("administered_on", "route", "volume_millilitres", "n_capsules", "tolerance"),
-        required=("administered_on", "route"),
-        more=more,
-    )
+    form = made.make_form("sessions", (), more=more)
 
     def save(values: dict[str, Any]) -> str:
         on = values.pop("administered_on")

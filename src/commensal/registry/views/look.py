@@ -10,10 +10,14 @@ from django.shortcuts import render
 from commensal.bank import Trace, trace, unit_states
 from commensal.registry import audit
 from commensal.registry.actions.custody import day_of
+from commensal.registry.models import Membership
 from commensal.registry.rows import frame_of, live_study
 from commensal.registry.scope import sites_of, visible
 from commensal.registry.views.pages import one, today
+from commensal.registry.words import label_of
 from commensal.study import Study
+from commensal.study.declaration import Kind
+from commensal.study.inputs import INPUTS
 
 STARTS = {"unit": "units", "donor": "donors", "patient": "patients"}
 WALKED = (
@@ -59,7 +63,7 @@ def _shown(found: Trace, study: Study) -> dict[str, Any]:
         "links": found.links.rows(named=True),
         "others": found.others.rows(named=True),
         "other_patients": found.other_patients,
-        "events": found.adverse_events.rows(named=True),
+        "events": [{**row, "words": _term(row)} for row in found.adverse_events.rows(named=True)],
         "states": {row["unit_id"]: row for row in states.rows(named=True)},
         "n_donors": found.donors.height,
         "n_units": found.units.height,
@@ -67,20 +71,38 @@ def _shown(found: Trace, study: Study) -> dict[str, Any]:
     }
 
 
+def _term(row: dict[str, Any]) -> str:
+    if row["term"]:
+        return label_of("adverse_event_terms", row["term"])
+    return row["term_as_recorded"] or "term not recorded"
+
+
 def history(request: HttpRequest, table: str, pk: str) -> HttpResponse:
     """Who changed a record, when, why and what."""
     if table not in CLASSIFIED:
         raise Http404(table)
     one(request, table, pk)
-    return render(
-        request, "registry/history.html", {"table": table, "pk": pk, "changes": audit.history(table, pk)}
-    )
+    flags = {c.name for c in INPUTS[table].declared if c.kind is Kind.FLAG} | {"is_released"}
+    changes = [
+        {**change, "changes": _in_words(change["changes"], flags)} for change in audit.history(table, pk)
+    ]
+    shown = {"what": table.removesuffix("s"), "pk": pk, "changes": changes}
+    return render(request, "registry/history.html", shown)
+
+
+def _in_words(changes: list[tuple[str, Any, Any]], flags: set[str]) -> list[tuple[str, str, str]]:
+    """The changed columns in words; what SQLite keeps as 0 and 1 is no and yes."""
+
+    def words(name: str, value: Any) -> str:
+        if value is None:
+            return "empty"
+        return ("yes" if value else "no") if name in flags else str(value)
+
+    return [(name.replace("_", " "), words(name, old), words(name, new)) for name, old, new in changes]
 
 
 def people(request: HttpRequest) -> HttpResponse:
     """Who works at the person's centres, and the state of the audit trail."""
-    from commensal.registry.models import Membership
-
     held = Membership.objects.filter(site__in=sites_of(request.user)).select_related("user")
     rows = sorted((m.user.username, m.site_id, m.role, m.user.is_active) for m in held)
     return render(request, "registry/people.html", {"rows": rows, "head": audit.head()})
