@@ -157,8 +157,10 @@ def test_not_yet_due_is_neither_missing_nor_failure():
     assert open_["reason"] == "nobody is due yet"
 
 
-def test_without_a_data_cut_everybody_is_due():
-    assert estimate(study(FIVE, VISITS, cut=None), HBI, "Y5", handling=NON_RESPONDER)["n_due"] == 3
+def test_without_a_data_cut_nobody_can_say_who_is_due():
+    told = estimate(study(FIVE, VISITS, cut=None), HBI, "Y5", handling=NON_RESPONDER)
+    assert (told["n_due"], told["n_missing"], told["estimate"]) == (0, 0, None)
+    assert "who is due cannot be told" in told["reason"]
 
 
 def test_a_visit_outside_the_window_is_not_moved_into_it():

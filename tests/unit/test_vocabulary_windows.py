@@ -62,7 +62,7 @@ def test_due_when_the_window_has_closed_by_the_data_cut():
     due = {cut: w.due_on("M3", index_day=100, cohort="prospective", data_cut_day=cut) for cut in (204, 205)}
     assert due == {204: False, 205: True}
     assert w.due_on("M3", index_day=100, cohort="retrospective", data_cut_day=205) is False
-    assert w.due_on("M3", index_day=100, cohort="prospective", data_cut_day=None) is True
+    assert w.due_on("M3", index_day=100, cohort="prospective", data_cut_day=None) is None
     assert w.due_on("M3", index_day=None, cohort="prospective", data_cut_day=205) is None
 
 

@@ -58,18 +58,15 @@ def _check(table: pl.DataFrame) -> None:
 def due_at(cohort: pl.DataFrame, *, windows: pl.DataFrame, at: Sequence[str]) -> pl.DataFrame:
     """Return one row per patient and landmark: [patient_id, landmark, target, open, close, is_due].
 
-    ``is_due`` is null where the index day is unknown; an unknown data cut makes everybody due. A patient
+    ``is_due`` is null where the index day or the data cut is unknown: nobody can say who is due. A patient
     whose cohort is unknown gets the (wider) retrospective windows.
     """
     for name in at:
         _known(name, landmarks(), "landmark")
-    patients = cohort.select(
-        "patient_id", "index_day", "cut_day", cohort=pl.col("cohort").fill_null(UNKNOWN_COHORT)
-    )
-    closed = pl.col("cut_day").is_null() | (pl.col("close") <= pl.col("cut_day"))
+    patients = cohort.select("patient_id", "cut_day", cohort=pl.col("cohort").fill_null(UNKNOWN_COHORT))
     return (
         patients.join(windows.filter(pl.col("landmark").is_in(list(at))), on="cohort")
-        .with_columns(is_due=pl.when(pl.col("index_day").is_not_null()).then(closed))
+        .with_columns(is_due=pl.col("close") <= pl.col("cut_day"))
         .select("patient_id", "landmark", "target", "open", "close", "is_due")
         .sort("patient_id", "target")
     )

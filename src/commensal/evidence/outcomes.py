@@ -203,7 +203,7 @@ def _with_reason(frame: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
     nothing = pl.lit("missed_visit" if visits.height else "data_not_collected")
     reason = (
         pl.when(pl.col("is_due").is_null())
-        .then(pl.lit("index_unknown"))
+        .then(pl.lit("due_unknown"))
         .when(~pl.col("is_due"))
         .then(pl.lit("not_yet_due"))
         .when(pl.col("success").is_not_null())

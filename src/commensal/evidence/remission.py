@@ -20,6 +20,7 @@ OBSERVED = "observed cases"
 NON_RESPONDER = "unobserved count as failures"
 COMPOSITE = "unobserved, death, colectomy, rescue and retreatment count as failures"
 REGRESSION = "no control arm here: part of any change since baseline is regression to the mean"
+DUE_UNKNOWN = "who is due cannot be told: the index day or the end of follow-up is unknown"
 KEYS = ("endpoint", "landmark", "population", "is_steroid_free", "group_variable", "group_level")
 
 
@@ -129,6 +130,7 @@ def _counts(rows: pl.DataFrame, *, by: str) -> pl.DataFrame:
             n_clean=(pl.col("is_due") & pl.col("success") & ~pl.col("has_event")).sum(),
             n_died=(pl.col("is_due") & (pl.col("reason") == "died")).sum(),
             n_pending=(~pl.col("is_due")).sum(),
+            n_untold=pl.col("is_due").is_null().sum(),
         )
     )
     keys = ["endpoint", "landmark", "group_variable", "group_level"]
@@ -154,7 +156,9 @@ def _estimates(counts: pl.DataFrame, handling: str, *, level: float) -> pl.DataF
         ),
         level=level,
     ).with_columns(
-        reason=pl.when(pl.col("n_due") == 0)
+        reason=pl.when((pl.col("n_due") == 0) & (pl.col("n_untold") > 0))
+        .then(pl.lit(DUE_UNKNOWN))
+        .when(pl.col("n_due") == 0)
         .then(pl.lit("nobody is due yet"))
         .when(pl.col("n") == 0)
         .then(pl.concat_str(pl.lit("no outcome was observed"), "reason", separator="; ", ignore_nulls=True))
@@ -169,6 +173,7 @@ def _cautions() -> pl.Expr:
     return pl.concat_str(
         said("n_died", "{} due died"),
         said("n_pending", "{} not yet due"),
+        said("n_untold", "of {} it is unknown whether they were due"),
         said("n_unknown", "{} due without a baseline score are in no population"),
         separator="; ",
         ignore_nulls=True,

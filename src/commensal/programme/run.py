@@ -118,7 +118,7 @@ def _provenance(study: Study, analysis: Analysis, *, n_warnings: int) -> pl.Data
         "data_made_with": f"commensal {manifest.code_version}",
         "data_seed": "none" if manifest.seed is None else str(manifest.seed),
         "clock": manifest.clock,
-        "data_cut_day": "unknown: nobody is then not yet due" if cut is None else str(cut),
+        "data_cut_day": "unknown: who is due cannot be told" if cut is None else str(cut),
         "check_warnings": str(n_warnings),
         "analysis": analysis.title,
         "analysis_file": analysis.name,

@@ -24,7 +24,8 @@ REASONS = {
     "withdrew": "withdrew",
     "died": "died",
     "missed_visit": "visit missed",
-    "data_not_collected": "seen, outcome not recorded",
+    "data_not_collected": "outcome not recorded",
+    "due_unknown": "unknown whether due",
 }
 
 STATUS = {

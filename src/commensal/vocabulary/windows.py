@@ -122,11 +122,11 @@ def assign_visit(day: int | None, *, cohort: str) -> str | None:
 def due_on(visit: str, *, index_day: int | None, cohort: str, data_cut_day: int | None) -> bool | None:
     """Return whether a patient is due at a visit: the window had closed by the data cut.
 
-    Days are whole days of one clock. An unknown data cut makes everybody due; an unknown index day is None.
+    Days are whole days of one clock. None where the index day or the data cut is unknown.
     """
-    if index_day is None:
+    if index_day is None or data_cut_day is None:
         return None
-    return data_cut_day is None or index_day + window_of(visit, cohort=cohort).close <= data_cut_day
+    return index_day + window_of(visit, cohort=cohort).close <= data_cut_day
 
 
 @cache
