@@ -140,7 +140,8 @@ def leaving_model(stories: list[Story]) -> tuple[float, float]:
                 ]
             ).astype(float)
         )
-        left.append(s.follow_up.would_have_left[kept] < 400)
+        # Before any visit of year 1: who leaves after it may do so for what that visit recorded.
+        left.append(s.follow_up.would_have_left[kept] < 330)
     x, y = np.concatenate(rows), np.concatenate(left).astype(float)
     beta = np.zeros(x.shape[1])
     for _ in range(25):

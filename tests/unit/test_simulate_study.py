@@ -123,3 +123,11 @@ def test_an_existing_folder_is_refused(study: Study) -> None:
     assert study.folder is not None
     with pytest.raises(OutputExistsError):
         simulate(study.folder, n_patients=100)
+
+
+def test_a_bank_whose_donors_never_give_is_refused(tmp_path: Path) -> None:
+    overlay = tmp_path / "few.toml"
+    overlay.write_text("[bank]\nexcluded_share = 0.5\ndeferred_share = 0.4\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no donor is left"):
+        simulate(tmp_path / "study", n_patients=300, scenario=overlay)
+    assert not (tmp_path / "study").exists()

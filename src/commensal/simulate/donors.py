@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from commensal.errors import InputError
 from commensal.simulate.draws import Flags, Floats, Ints, names, one_true, within_groups
 from commensal.simulate.people import YEAR, Patients, day_of
 from commensal.simulate.scenario import Scenario
@@ -109,6 +110,11 @@ def _fates(scenario: Scenario, n: int) -> Ints:
     counts = [
         max(1, round(share * n)) for share in (bank.excluded_share, bank.deferred_share, bank.pending_share)
     ]
+    if sum(counts) >= n:
+        raise InputError(
+            f"{sum(counts)} of {n} donors never give: no donor is left",
+            expected="bank.excluded_share, deferred_share and pending_share that leave some",
+        )
     fates = np.repeat([EXCLUDED, DEFERRED, PENDING], counts)
     return np.r_[np.full(n - len(fates), ACTIVE), fates]
 

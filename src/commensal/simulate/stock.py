@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from commensal.errors import InputError
 from commensal.simulate.donors import ACTIVE, DONATION_GRID, Donors, assign_donors, give_window, gives_on
 from commensal.simulate.draws import Flags, Floats, Ints, names, within_groups
 from commensal.simulate.people import Patients, day_of
@@ -74,7 +75,7 @@ def plan_donors(
     """Choose for each course a donor and the day of the donation that its sessions will use.
 
     ``usual`` is the donor of each patient's first course (-1 where unknown yet). Directed donors give for
-    their own patient.
+    their own patient. A course planned for a day on which nobody gives (after the data cut) has donor -1.
     """
     bank = scenario.bank
     lag = rng.integers(bank.min_lag_days, bank.max_lag_days - DONATION_GRID + 1, len(courses))
@@ -108,8 +109,17 @@ def make_stock(
     prefix: str,
     rng: np.random.Generator,
 ) -> Stock:
-    """Make a unit for every session and the spare ones, and the donations and batches they come from."""
+    """Make a unit for every session and the spare ones, and the donations and batches they come from.
+
+    Refuses (InputError) a scenario whose donors leave a session without material.
+    """
     donor, day = plan.donor[sessions.course], plan.donation_day[sessions.course]
+    if (donor < 0).any():
+        raise InputError(
+            f"for {int((donor < 0).sum())} sessions no donor had given",
+            expected="donors whose periods of giving cover the programme",
+            do="raise bank.donors_per_4000_patients or bank.active_days_mean in the scenario",
+        )
     given_day = patients.index_day[sessions.row] + sessions.day
     spare_donor, spare_day = _spares(scenario, donors, len(sessions), rng)
     donor, day = np.r_[donor, spare_donor], np.r_[day, spare_day]
