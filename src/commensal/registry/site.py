@@ -135,7 +135,7 @@ def _load_demo() -> None:
     from commensal.registry.loading import load_study
 
     with tempfile.TemporaryDirectory() as folder:
-        load_study(simulate(Path(folder) / "study", patients=60, seed=7))
+        load_study(simulate(Path(folder) / "study", n_patients=60, seed=7, scenario="clinical_only"))
 
 
 def refuse_patient_clock(study: Study) -> None:
