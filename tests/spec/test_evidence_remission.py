@@ -254,9 +254,9 @@ def cdi(visits="", *, level="rcdi", **tables):
     return estimate(study(CDI, visits, **tables), "cdi_cure", "W8", level=level)
 
 
-def recurrence(day):
+def recurrence(day, patient="a"):
     return pl.DataFrame(
-        {"adverse_event_id": ["r"], "patient_id": ["a"], "term": ["ae18"], "began_day": [day]}
+        {"adverse_event_id": ["r"], "patient_id": [patient], "term": ["ae18"], "began_day": [day]}
     )
 
 
@@ -406,3 +406,16 @@ def test_half_an_instrument_tells_of_no_failure_either():
     )
     assert (clinical["n"], clinical["n_missing"]) == (0, 1)
     assert (partial["n"], partial["n_events"]) == (1, 0)
+
+
+def test_the_clock_of_a_comparator_starts_at_index():
+    made = study("a rcdi 0 antibiotics_only\nb rcdi 0 antibiotics_only", "a 60 . .\nb 60 . .")
+    found = estimate(made, "cdi_cure", "W8", group="arm", level="antibiotics_only")
+    assert (found["n_events"], found["n"]) == (2, 2)
+
+
+def test_a_known_recurrence_without_a_later_contact_is_not_observed_at_one_year():
+    # Freedom from recurrence could only be known by a contact, so neither may the recurrence count alone.
+    made = study("a rcdi 0\nb rcdi 0", "a 60 . .\na 365 . .\nb 60 . .", adverse_events=recurrence(20, "b"))
+    found = estimate(made, "cdi_recurrence_free", "Y1", level="rcdi")
+    assert (found["n_events"], found["n"], found["n_missing"]) == (1, 1, 1)

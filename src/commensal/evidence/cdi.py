@@ -69,13 +69,15 @@ def cdi_outcomes(frame: pl.DataFrame, facts: pl.DataFrame, *, code: str) -> pl.D
 
     ``frame`` has the cohort's columns and the landmark's target, open and close. ``cdi_cure`` counts from the
     last session planned at index and fails on retreatment; ``cdi_overall_cure`` from the last session of
-    the episode, repeated FMT allowed; ``cdi_recurrence_free`` needs the cure, no recurrence by the
-    landmark's target day, and a contact once its window has opened.
+    the episode, repeated FMT allowed. The clock of a comparator, who has no session, starts at index.
+    ``cdi_recurrence_free`` needs the cure, no recurrence by the landmark's target day, and a contact once its
+    window has opened: without one neither answer counts as observed, for only the bad one could be known.
     """
+    at_index = pl.when("is_comparator").then(pl.lit(0, dtype=pl.Int64))
     rows = frame.join(facts, on="patient_id", how="left")
     if code == "cdi_overall_cure":
         days = {
-            "last_session_day": pl.col("episode_end_day"),
+            "last_session_day": pl.coalesce(at_index, "episode_end_day"),
             "first_recurrence_day": pl.col("recurrence_after_episode_day"),
             "first_retreatment_day": pl.when(pl.col("days_to_rescue") > pl.col("episode_end_day")).then(
                 "days_to_rescue"
@@ -83,7 +85,7 @@ def cdi_outcomes(frame: pl.DataFrame, facts: pl.DataFrame, *, code: str) -> pl.D
         }
     else:
         days = {
-            "last_session_day": pl.col("last_planned_day"),
+            "last_session_day": pl.coalesce(at_index, "last_planned_day"),
             "first_recurrence_day": pl.col("first_recurrence_day"),
             "first_retreatment_day": pl.min_horizontal("days_to_retreatment", "days_to_rescue"),
         }
@@ -93,5 +95,5 @@ def cdi_outcomes(frame: pl.DataFrame, facts: pl.DataFrame, *, code: str) -> pl.D
     if code == "cdi_recurrence_free":
         late = (pl.col("first_recurrence_day") <= pl.col("target")).fill_null(False)
         seen = (pl.col("last_contact_day") >= pl.col("open")).fill_null(False)
-        cured = pl.when(~cured | late).then(False).when(cured & seen).then(True)
+        cured = pl.when(seen).then(pl.when(~cured | late).then(False).when(cured).then(True))
     return judged.select("patient_id", day=pl.lit(None, dtype=pl.Int64), success=cured)

@@ -232,5 +232,5 @@ def _event() -> pl.Expr:
 def population(endpoint: Endpoint, *, which: str) -> str:
     """The words of a population: those with active disease at baseline, or those without (maintenance)."""
     if not endpoint.requires_active_at_baseline:
-        return "everyone treated"
+        return "everyone, whatever the baseline"
     return {"active": "active at baseline", "maintenance": "in remission at baseline (maintenance)"}[which]

@@ -213,5 +213,5 @@ READINGS: Mapping[str, tuple[tuple[str, str, Callable[[State], Answers]], ...]] 
     "mds_updrs": (("any", "mds_updrs", motor),),
     "ms_activity": (("any", "ms_activity", ms),),
     "das28": (("any", "das28", das28),),
-    "fiqr": (("any", "fiqr", total(FIQR)), ("any", "pain_nrs", total(PAIN, "pain"))),
+    "fiqr": (("any", "fiqr", total(FIQR)), ("any", "fm_symptom_nrs", total(PAIN, "pain"))),
 }
