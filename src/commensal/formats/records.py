@@ -17,7 +17,7 @@ from commensal.formats.mapping import PLACEHOLDER, Cell, Plan, Target, columns_m
 from commensal.formats.metadata import column_meaning, route_problem
 from commensal.formats.sheets import MISSING, Sheet, read_sheet
 from commensal.study import Manifest
-from commensal.vocabulary import convert
+from commensal.vocabulary import convert, refuse_parenteral
 from commensal.vocabulary.units import analytes
 
 # One row of the sheet as one target sees it: its number, its cells and the pseudo-columns.
@@ -45,7 +45,7 @@ def read_records(source: Path, *, mapping: Mapping[str, Any] | None = None) -> I
         problems=draft.problems,
         encoding=plan.encoding,
         delimiter=plan.delimiter,
-        missing=MISSING if plan.missing is None else ("", *plan.missing),
+        missing=_missing(plan),
         sheet=plan.sheet,
     )
     draft.sources[source.name] = read_bytes(source)
@@ -58,6 +58,21 @@ def read_records(source: Path, *, mapping: Mapping[str, Any] | None = None) -> I
     origin = plan.origin or f"table {source.name}"
     manifest = Manifest(origin=origin, clock=plan.clock, data_cut_day=plan.data_cut_day, notes=plan.notes)
     return draft.finish(manifest)
+
+
+def _missing(plan: Plan) -> tuple[str, ...]:
+    """Cells that say nothing; a parenteral route is never one, whatever the mapping calls missing."""
+    if plan.missing is None:
+        return MISSING
+    return ("", *(text for text in plan.missing if not _is_parenteral(text)))
+
+
+def _is_parenteral(text: str) -> bool:
+    try:
+        refuse_parenteral(text)
+    except SafetyError:
+        return True
+    return False
 
 
 def _used_columns(sheet: Sheet, plan: Plan, draft: Draft) -> set[str]:
