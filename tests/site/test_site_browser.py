@@ -1,13 +1,13 @@
 """One path from donor to visit, entered in a browser, then frozen, checked, traced and run."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -33,27 +33,32 @@ def run_python(code, *, data_dir):
     ).stdout
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A registry served on a port of its own; yields its address, its folder and the seconds to a page."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium)")
-    folder = tmp_path_factory.mktemp("registry")
+@contextmanager
+def served(folder, *, more=""):
+    """A registry served on a port of its own; gives its address and the process."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    code = f"from commensal.registry import serve; serve(port={port}, data_dir={str(folder)!r})"
+    code = f"from commensal.registry import serve; serve(port={port}, data_dir={str(folder)!r}{more})"
     env = {**os.environ, "COMMENSAL_ADMIN_PASSWORD": ADMIN, "COMMENSAL_REGISTRY": str(folder)}
     env.pop("DATABASE_URL", None)
-    started = time.monotonic()
     server = subprocess.Popen([sys.executable, "-c", code], env=env, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
     try:
-        yield address, folder, wait_for(address, server) - started
+        yield f"http://127.0.0.1:{port}", server
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=20)
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """An empty registry; gives its address, its folder and the seconds to the first page."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium)")
+    folder = tmp_path_factory.mktemp("registry")
+    started = time.monotonic()
+    with served(folder) as (address, server):
+        yield address, folder, wait_for(address, server) - started
 
 
 def wait_for(address, server):
@@ -65,6 +70,19 @@ def wait_for(address, server):
         else:
             return time.monotonic()
     raise AssertionError("the server did not start")
+
+
+def test_the_demonstration_can_be_signed_in_to(tmp_path):
+    with served(tmp_path, more=", demo=True") as (address, server):
+        wait_for(address, server)
+        jar = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with jar.open(address + "/sign-in", timeout=20) as page:
+            form = page.read().decode()
+        token = form.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+        entry = f"csrfmiddlewaretoken={token}&username=admin&password={ADMIN.replace(' ', '+')}"
+        asked = urllib.request.Request(address + "/sign-in", entry.encode(), {"Referer": address})
+        with jar.open(asked, timeout=20) as page:
+            assert b"<h1>Today</h1>" in page.read()
 
 
 @pytest.fixture(scope="module")

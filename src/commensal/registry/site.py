@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import secrets
 from datetime import UTC, date, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commensal.errors import InputError
+from commensal.errors import CommensalError, InputError
 
 if TYPE_CHECKING:
     from commensal.study import Study
@@ -96,7 +97,14 @@ def serve(*, port: int = 8000, demo: bool = False, data_dir: Path | str | None =
     """
     open_registry(data_dir)
     if demo:
-        _load_demo()
+        # In a process of its own: the server forks, and Polars, once used, does not survive a fork.
+        loading = get_context("spawn").Process(
+            target=_load_demo, args=(os.environ.get("COMMENSAL_REGISTRY"),)
+        )
+        loading.start()
+        loading.join()
+        if loading.exitcode:
+            raise CommensalError("the demonstration could not be loaded", do="see the message above")
     _first_person()
     from commensal.registry.server import run_server
 
@@ -124,9 +132,10 @@ def _first_person() -> None:
         print(f"First start. Sign in as {FIRST!r} with the password {password}  (shown only now)", flush=True)  # noqa: T201
 
 
-def _load_demo() -> None:
+def _load_demo(data_dir: str | None) -> None:
     import tempfile
 
+    open_registry(data_dir)
     from commensal.registry.models import MODELS
     from commensal.simulate import simulate
 
