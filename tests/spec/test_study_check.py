@@ -352,3 +352,31 @@ def test_problems_turn_into_values():
     (problem,) = as_problems(check(study_of(frames(rows), manifest=Manifest(origin="test"))))
     assert (problem.row, problem.value) == (2, "sham")
     assert "expected one of fmt, placebo" in problem.message
+
+
+def answers(*rows: tuple[str, str, float | None]) -> list[dict]:
+    return [
+        {
+            "visit_id": "v1",
+            "patient_id": "p1",
+            "occurrence": i,
+            "instrument": code,
+            "item": item,
+            "value": value,
+        }
+        for i, (code, item, value) in enumerate(rows, start=1)
+    ]
+
+
+def test_an_answer_the_item_does_not_admit_is_a_warning_and_an_unknown_item_an_error():
+    tables = sound() | {
+        "assessments": answers(
+            ("pucai", "total", 230.0), ("pucai", "total", 40.0), ("mayo", "pga", 1.5), ("mayo", "mood", 1.0),
+            ("pucai", "total", None),
+        )
+    }  # fmt: skip
+    assert [row[1:] for row in found(tables)] == [
+        (4, "item", "unknown_item", "error"),
+        (1, "value", "out_of_range", "warning"),
+        (3, "value", "out_of_range", "warning"),
+    ]

@@ -6,6 +6,7 @@ import polars as pl
 
 from commensal.errors import ProblemsFoundError
 from commensal.study.check_abundances import check_abundances
+from commensal.study.check_answers import check_answers
 from commensal.study.check_columns import check_table
 from commensal.study.check_files import check_files, sound_tables
 from commensal.study.check_rules import RULES
@@ -35,6 +36,7 @@ def check(study: Study) -> pl.DataFrame:
         found.extend(check_table(tables, table))
     for rule in RULES:
         found.extend(rule(tables))
+    found.extend(check_answers(tables))
     found.extend(check_abundances(tables))
     return joined(found)
 
