@@ -40,7 +40,7 @@ def _figure(rows: pl.DataFrame, measure: str) -> Figure | None:
     title = words.MEASURES[measure]
     shown = "" if subjects.len() <= MOST_LINES else f" The first {MOST_LINES} of {subjects.len():,} subjects."
     svg = charts.trajectories(
-        kept.select("subject_id", "day", "value").sort("subject_id", "day"), title=title
+        kept.select("subject_id", "day", "value").sort("subject_id", "day"), title=words.AXES[measure]
     )
     caption = f"{title}: one line per recipient, day 0 is the first session.{shown}"
     return Figure(svg, caption, caption)

@@ -34,6 +34,8 @@ STATUS = {
     "investigational": "investigational",
 }
 
+AXES = {"peds": "PEDS", "pprs": "PPRS", "bray_curtis_to_donor": "Bray–Curtis to donor"}
+
 MEASURES = {
     "peds": "Donor's features found in the sample (PEDS)",
     "pprs": "Own baseline features still found (PPRS)",
@@ -53,6 +55,9 @@ PHRASES = {
     "cdi_cure": "Cure after the first course",
     "cdi_overall_cure": "Cure after all courses",
     "ms_neda3": "NEDA-3",
+    "delivery_related_event": "Related to delivery",
+    "microbiota_related_event": "Related to microbiota",
+    "grade_3_event": "Grade 3 or higher",
     "cumulative_incidence_of_remission": "Cumulative incidence of first remission",
     "cumulative_incidence_of_relapse": "Cumulative incidence of relapse after first remission",
     "cumulative_incidence_of_recurrence": "Cumulative incidence of recurrence",

@@ -79,7 +79,7 @@ def draw_taxa(scenario: Scenario, *, seed: int) -> Taxa:
         taxon_id=names("T", np.arange(1, n + 1), width=4),
         lineage=tuple(lineages[g] for g in genus),
         species=tuple(f"{lineages[g].split(';')[5]} sp. {k}" for g, k in zip(genus, number, strict=True)),
-        prevalence=expit(0.9 * (log_abundance - 1.0) + rng.normal(0, 0.6, n)),
+        prevalence=expit(0.7 * (log_abundance - 2.2) + rng.normal(0, 0.6, n)),
         log_abundance=log_abundance,
         rate=rng.beta(mean * precision, (1 - mean) * precision, n).clip(1e-4, 1 - 1e-4),
         blooms=np.isin(family, document["blooming"]),
