@@ -1,6 +1,11 @@
 """Every change leaves a sealed row, or does not happen."""
 
+import contextlib
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 
 import pytest
 from django.apps import apps
@@ -125,6 +130,21 @@ def test_a_missing_trigger_is_noticed_and_put_back(db):
         audit.demand_whole(connection)
     audit.install(connection)
     audit.demand_whole(connection)
+
+
+def test_the_registry_does_not_start_on_a_database_whose_triggers_were_touched(tmp_path):
+    env = {**os.environ, "COMMENSAL_REGISTRY": str(tmp_path)}
+    env.pop("DATABASE_URL", None)
+    start = [sys.executable, "-c", "from commensal.registry.site import open_registry; open_registry()"]
+    subprocess.run(start, env=env, check=True)
+    with contextlib.closing(sqlite3.connect(tmp_path / "registry.sqlite3")) as raw:
+        raw.execute("drop trigger audit_units_update")
+    again = subprocess.run(start, env=env, capture_output=True, text=True, check=False)
+    assert again.returncode != 0
+    assert "audit_units_update" in again.stderr
+    migrate = [sys.executable, "-m", "django", "migrate", "--settings", "commensal.registry.settings"]
+    subprocess.run(migrate, env=env, check=True, capture_output=True)
+    subprocess.run(start, env=env, check=True)
 
 
 def test_passwords_are_not_in_the_trail(universe):

@@ -167,6 +167,13 @@ def test_every_form_field_has_a_label_and_starts_unanswered(table):
         assert field.value() is None
 
 
+def test_what_is_recorded_has_happened():
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    form = make_form("sessions", ["administered_on"])({"administered_on": tomorrow})
+    assert "future" in str(form.errors)
+    assert make_form("units", ["expires_on"])({"expires_on": tomorrow}).is_valid()
+
+
 def followed(days, **more):
     return Followed("P1", TODAY - timedelta(days=days), "prospective", **more)
 

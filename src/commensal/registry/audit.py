@@ -113,7 +113,8 @@ def demand_whole(connection: BaseDatabaseWrapper) -> None:
         raise AuditBrokenError(
             f"{len(lacking)} audit triggers are missing or changed: {', '.join(lacking[:5])}",
             expected="every audited table with its triggers",
-            do="find out who removed them; then start with --migrate to put them back",
+            do="find out who removed them and compare with a backup; then put them back with "
+            "`python -m django migrate --settings commensal.registry.settings`",
         )
 
 

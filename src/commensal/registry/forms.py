@@ -6,9 +6,12 @@ What is left empty is unknown, and stays unknown: no form puts an answer where n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from commensal.registry.actions.material import profile_on
 from commensal.registry.models import Role
@@ -22,6 +25,8 @@ from commensal.vocabulary.sources import read_table
 YES_NO = (("", "not known"), ("yes", "yes"), ("no", "no"))
 METHODS = (("", "method"), *((m, m) for m in ("serology", "naat", "culture", "microscopy", "antigen")))
 RESULTS = (("", "not tested"), *((r, r) for r in ("negative", "positive", "equivocal", "invalid", "pending")))
+MAY_LIE_AHEAD = ("expires_on", "deferred_until_on", "stopped_on")
+SHORT = {"bmi": "BMI", "cmv": "CMV", "ebv": "EBV", "igg": "IgG"}
 UNIT_WORDS = {"g": "grams", "mL": "millilitres", "%": "percent", "years": "years"}
 ANSWERS = (("", "not asked"), ("negative", "no"), ("positive", "yes"), ("equivocal", "unsure"))
 
@@ -67,7 +72,9 @@ def field_for(column: Column, *, is_required: bool) -> forms.Field:
         case Kind.CODE:
             return forms.ChoiceField(choices=[("", "—"), *choices_of(column)], **words)
         case Kind.DATE:
-            return forms.DateField(widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **words)
+            limits = [] if column.name in MAY_LIE_AHEAD else [not_in_the_future]
+            widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+            return forms.DateField(widget=widget, validators=limits, **words)
         case Kind.INSTANT:
             widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
             return forms.DateTimeField(widget=widget, input_formats=["%Y-%m-%dT%H:%M"], **words)
@@ -103,7 +110,14 @@ def label(column: Column) -> str:
     words = f"number of {words[2:]}" if words.startswith("n ") else words
     if column.unit:
         words = words.removesuffix(" " + UNIT_WORDS.get(column.unit, "")) + f" ({column.unit})"
+    words = " ".join(SHORT.get(word, word) for word in words.split())
     return words[:1].upper() + words[1:]
+
+
+def not_in_the_future(on: date) -> None:
+    """Refuse a date that has not come yet: what is recorded has happened."""
+    if on > timezone.localdate():
+        raise ValidationError("This date lies in the future.")
 
 
 def meaning(column: Column) -> str:
@@ -170,6 +184,7 @@ def questionnaire_form(on: Any) -> type[Form]:
             fields[f"event-{code}"] = forms.DateField(
                 label=f"If yes, when last: {words}",
                 widget=forms.DateInput({"type": "date"}),
+                validators=[not_in_the_future],
                 required=False,
             )
     return type("QuestionnaireForm", (Form,), fields)
