@@ -187,14 +187,20 @@ def donation_answers(donors: Donors, stock: Stock) -> pl.DataFrame:
 
 
 def _batches(stock: Stock, product: np.ndarray, rng: np.random.Generator) -> pl.DataFrame:
+    """One row per batch; one that made units of several products names none."""
     n = len(stock.batch_id)
-    units_product = np.full(n, "frozen_suspension", dtype=object)
-    known = stock.donation >= 0
-    units_product[stock.donation[known]] = product[known]
-    frame = pl.DataFrame({"day": stock.donation_day[:n]})
+    made = (
+        pl.DataFrame({"batch": stock.donation, "product": product.astype(str)})
+        .group_by("batch")
+        .agg(product=pl.when(pl.col("product").n_unique() == 1).then(pl.col("product").first()))
+    )
+    batches = pl.DataFrame({"batch": np.arange(n)}).join(
+        made.with_columns(pl.col("batch").cast(pl.Int64)), on="batch", how="left", maintain_order="left"
+    )
+    frame = batches.with_columns(day=pl.Series(stock.donation_day[:n]))
     return frame.select(
         batch_id=strings(stock.batch_id),
-        product=strings(units_product),
+        product="product",
         produced_on=dates(pl.col("day")),
         processed_at=instants(pl.col("day"), 11),
         frozen_at=instants(pl.col("day"), 12),
