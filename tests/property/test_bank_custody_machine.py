@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -101,4 +102,4 @@ class Unit(RuleBasedStateMachine):
 
 
 Unit.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestUnit = Unit.TestCase
+TestUnit = pytest.mark.slow(Unit.TestCase)

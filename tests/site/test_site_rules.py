@@ -1,11 +1,15 @@
 """What the database itself refuses, what a freeze covers, and who may do what."""
 
+import re
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.db import Error, transaction
 from universe import TODAY
 
+from commensal import registry
 from commensal.errors import InputError
 from commensal.registry import audit, scope
 from commensal.registry.actions import accounts, care, custody, material
@@ -33,6 +37,18 @@ def test_every_declared_column_is_frozen_and_every_field_classified(db, table):
     assert {f.column for f in fields} == set(declared) | (set(PROJECTION) if table == "units" else set())
     assert all(isinstance(f.privacy, Privacy) for f in fields)
     assert table in scope.SITE_OF
+
+
+SOURCES = Path(registry.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.rglob("*.py")), ids=lambda p: p.stem)
+def test_state_changes_only_in_actions_and_views_ask_through_the_scope(path):
+    text, room = path.read_text(encoding="utf-8"), path.relative_to(SOURCES).parts[0]
+    if room not in ("actions", "migrations"):
+        assert not re.search(r"\.(save|create|update|delete|bulk_create|get_or_create)\(", text)
+    if room == "views":
+        assert ".objects" not in text
 
 
 def test_the_migrations_are_those_of_the_declarations(db):

@@ -139,7 +139,6 @@ def _model(name: str) -> type[models.Model]:
 
 
 MODELS: dict[str, type[models.Model]] = {name: _model(name) for name in TABLES}
-globals().update({model.__name__: model for model in MODELS.values()})
 
 
 class Role(models.TextChoices):

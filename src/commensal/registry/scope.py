@@ -64,6 +64,12 @@ def roles_of(person: Person) -> set[str]:
     return set(Membership.objects.filter(user=person).values_list("role", flat=True))
 
 
+def colleagues(person: Person) -> list[tuple[str, str, str, bool]]:
+    """Return who works at a person's centres: name, centre, role, whether the account is open."""
+    held = Membership.objects.filter(site__in=sites_of(person)).select_related("user")
+    return sorted((m.user.username, m.site_id, m.role, m.user.is_active) for m in held)
+
+
 def visible(table: str, *, by: Person, roles: Iterable[str] | None = None) -> QuerySet[Model]:
     """Return the rows of a table that belong to a person's centres."""
     return within(table, sites=sites_of(by, roles=roles))

@@ -18,7 +18,7 @@ from commensal.registry.views.pages import form_page
 
 
 class SignIn(LoginView):
-    """The sign-in page; the sign-in is the person's own act in the audit trail."""
+    """The sign-in page. A password hashed anew at sign-in is changed in the person's own name."""
 
     template_name = "registry/sign_in.html"
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 from commensal.errors import RefusedError
 from commensal.registry import forms as made
 from commensal.registry.actions import custody, material
-from commensal.registry.models import MODELS
 from commensal.registry.scope import sites_of, visible
 from commensal.registry.views.pages import form_page, one, today
 
@@ -75,7 +74,7 @@ def donor(request: HttpRequest, pk: str) -> HttpResponse:
             .order_by("-collected_on", "analyte")[:200],
             "consents": visible("consents", by=request.user).filter(**mine),
             "units": visible("units", by=request.user).filter(
-                pk__in=MODELS["unit_donors"].objects.filter(donor=row).values("unit")
+                pk__in=visible("unit_donors", by=request.user).filter(donor=row).values("unit")
             ),
             "holds": visible("holds", by=request.user).filter(donor=row, lifted_on__isnull=True),
         },

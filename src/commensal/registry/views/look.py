@@ -10,9 +10,8 @@ from django.shortcuts import render
 from commensal.bank import Trace, trace, unit_states
 from commensal.registry import audit
 from commensal.registry.actions.custody import day_of
-from commensal.registry.models import Membership
 from commensal.registry.rows import frame_of, live_study
-from commensal.registry.scope import sites_of, visible
+from commensal.registry.scope import colleagues, visible
 from commensal.registry.views.pages import one, today
 from commensal.registry.words import label_of
 from commensal.study import Study
@@ -103,6 +102,4 @@ def _in_words(changes: list[tuple[str, Any, Any]], flags: set[str]) -> list[tupl
 
 def people(request: HttpRequest) -> HttpResponse:
     """Who works at the person's centres, and the state of the audit trail."""
-    held = Membership.objects.filter(site__in=sites_of(request.user)).select_related("user")
-    rows = sorted((m.user.username, m.site_id, m.role, m.user.is_active) for m in held)
-    return render(request, "registry/people.html", {"rows": rows, "head": audit.head()})
+    return render(request, "registry/people.html", {"rows": colleagues(request.user), "head": audit.head()})
