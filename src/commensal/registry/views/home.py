@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -60,7 +61,11 @@ def followed(request: HttpRequest) -> list[Followed]:
 
 def stock(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the state of every unit that is still in stock at the person's centres."""
-    units = visible("units", by=request.user).filter(custody_state__in=IN_STOCK)
+    return states_of(request, visible("units", by=request.user).filter(custody_state__in=IN_STOCK))
+
+
+def states_of(request: HttpRequest, units: QuerySet) -> list[dict[str, Any]]:
+    """Return the state of units today: custody, hold, and why one may not be issued."""
     keys = units.values("pk")
     frames = {
         "units": frame_of("units", units),
@@ -87,4 +92,7 @@ def patients(request: HttpRequest) -> HttpResponse:
 
 def units(request: HttpRequest) -> HttpResponse:
     """The units, newest first."""
-    return render(request, "registry/units.html", page_of(request, visible("units", by=request.user)))
+    seen = visible("units", by=request.user)
+    page = page_of(request, seen)
+    states = states_of(request, seen.filter(pk__in=[unit.pk for unit in page["rows"]]))
+    return render(request, "registry/units.html", {**page, "states": {s["unit_id"]: s for s in states}})
