@@ -196,6 +196,7 @@ def test_a_file_that_is_no_table_is_refused_by_name(import_tidy, tidy, name, dam
     assert "\0" not in message
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_nobody_described_are_refused_in_a_page(import_tidy, tidy):
     names = [f"x{i}" for i in range(10_000)]
     wide = "\t".join(["feature_id", *names]) + "\n" + "\t".join(["f1", *["1"] * 10_000]) + "\n"

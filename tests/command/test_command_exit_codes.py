@@ -107,6 +107,7 @@ def test_a_parent_that_is_a_file_is_2(refused, study, tmp_path):
     refused("engraft", study, "--out", tmp_path / "file" / "e", code=2)
 
 
+@pytest.mark.slow
 def test_a_refusal_late_in_a_run_leaves_nothing(refused, study, tmp_path, monkeypatch):
     def too_few(*_given, **_named):
         raise RefusedError("3 patients", expected="5 or more")

@@ -290,7 +290,6 @@ def serve(
     _demand_site()
     from commensal.registry import serve as serve_registry
 
-    typer.echo(f"The registry is at http://127.0.0.1:{port}/", err=True)
     serve_registry(port=port, demo=demo)
 
 
