@@ -14,7 +14,6 @@ from commensal.bank.stock import events_of
 from commensal.errors import InputError, RefusedError
 from commensal.registry.audit import acting
 from commensal.registry.models import MODELS, TABLES
-from commensal.registry.site import refuse_patient_clock
 from commensal.study import Study
 from commensal.study.declaration import Kind
 from commensal.study.inputs import INPUTS
@@ -28,7 +27,7 @@ def load_study(study: Study) -> dict[str, int]:
     The tables of the sequencer (samples, taxa, abundances …) stay in the study folder; ``merge`` joins them
     to a later freeze. Foreign keys are checked when the transaction ends.
     """
-    refuse_patient_clock(study)
+    _refuse_patient_clock(study)
     if MODELS["patients"].objects.exists() or MODELS["donors"].objects.exists():
         raise RefusedError("the registry holds patients or donors already", expected="an empty registry")
     counts = {}
@@ -39,6 +38,16 @@ def load_study(study: Study) -> dict[str, int]:
         with _in_words("the study"):
             connection.check_constraints()
     return {table: n for table, n in counts.items() if n}
+
+
+def _refuse_patient_clock(study: Study) -> None:
+    """Refuse (InputError) a study that has no calendar dates."""
+    if study.manifest.clock != "calendar":
+        raise InputError(
+            "the study counts days from each patient's index and has no dates",
+            expected="a study on a calendar clock",
+            do="analyse it as a folder; the registry records dates",
+        )
 
 
 def _insert(table: str, frame: pl.DataFrame) -> int:

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commensal.errors import CommensalError, InputError
+from commensal.errors import CommensalError
 
 if TYPE_CHECKING:
     from commensal.study import Study
@@ -145,13 +145,3 @@ def _load_demo(data_dir: str | None) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         load_study(simulate(Path(folder) / "study", n_patients=60, seed=7, scenario="clinical_only"))
-
-
-def refuse_patient_clock(study: Study) -> None:
-    """Refuse (InputError) a study that has no calendar dates."""
-    if study.manifest.clock != "calendar":
-        raise InputError(
-            "the study counts days from each patient's index and has no dates",
-            expected="a study on a calendar clock",
-            do="analyse it as a folder; the registry records dates",
-        )
