@@ -116,10 +116,9 @@ def release_window(
 
     Each analyte has its own window: an opening screen no older than its opening age at the donation, a
     closing screen within its closing lags, no longer between the two than its gap, and nothing pending up to
-    the closing screen. By
-    ``direct_testing`` the stool analytes rest on the donation's own stool (``donation_id``) instead. An
-    ``external_product`` is undetermined here: its supplier's certificate decides. A
-    ``historical_administration`` is never issuable. Blood drawn before the earliest closing lag never
+    the closing screen. By ``direct_testing`` the stool analytes rest on the donation's own stool
+    (``donation_id``) instead. An ``external_product`` is undetermined here: its supplier's certificate
+    decides. A ``historical`` record is never issuable. Blood drawn before the earliest closing lag never
     releases.
     """
     pathways = release_pathways()

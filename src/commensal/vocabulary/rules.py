@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from commensal.errors import InputError, nearest
@@ -75,7 +75,7 @@ class Rule:
         """Whether the rule gates: warnings and records do not."""
         return self.consequence in BINDING
 
-    @property
+    @cached_property
     def facts(self) -> tuple[str, ...]:
         """The facts the rule asks."""
         return facts_of(self.condition)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 from commensal.errors import InputError, nearest
@@ -142,16 +143,22 @@ def screening_analytes() -> dict[str, str]:
     return analytes | {entry["code"]: entry["meaning"] for entry in questions}
 
 
+@cache
 def release_pathways() -> dict[str, Pathway]:
     """Return the four release pathways by code."""
     return {entry["code"]: Pathway(**entry) for entry in read_table("screening_profiles.toml")["pathway"]}
 
 
 def screening_profile(code: str, *, on: date) -> Profile:
-    """Return a profile as in force for stool donated on a date.
+    """Return a profile as in force for stool donated on a date; one value for every day between two changes.
 
     Refuses (InputError) an unknown code.
     """
+    return _profile(code, max((day for day in _days_of_change() if day <= on), default=date.min))
+
+
+@cache
+def _profile(code: str, on: date) -> Profile:
     entries = {entry["code"]: entry for entry in read_table("screening_profiles.toml")["profile"]}
     if code not in entries:
         raise InputError(f"unknown screening profile {code!r}", expected=nearest(code, entries))
@@ -168,6 +175,16 @@ def screening_profile(code: str, *, on: date) -> Profile:
         intervals=_intervals(merges),
         shelf_life=min(shelf_lives, key=lambda shelf_life: shelf_life.days, default=None),
     )
+
+
+@cache
+def _days_of_change() -> frozenset[date]:
+    """The days from which a cell of some profile holds: nothing else of a profile depends on the date."""
+    asked = (
+        *read_table("screening_questions.toml")["question"],
+        *read_table("screening_analytes.toml")["analyte"],
+    )
+    return frozenset(cell["valid_from"] for entry in asked for cell in entry["cells"] if "valid_from" in cell)
 
 
 # --- merging: of several cells for one question the most restrictive holds
