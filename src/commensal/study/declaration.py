@@ -154,6 +154,11 @@ def text(name: str, meaning: str, *, privacy: Privacy = Privacy.FREE_TEXT) -> Co
     return Column(name, Kind.TEXT, meaning, privacy=privacy)
 
 
+def word(name: str, meaning: str) -> Column:
+    """Declare text that says nothing about a person: a label, a unit, a version."""
+    return Column(name, Kind.TEXT, meaning, privacy=Privacy.NONE)
+
+
 def code(
     name: str,
     codes: tuple[str, ...] | str,

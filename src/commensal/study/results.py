@@ -5,7 +5,7 @@ What cannot be computed is a row with a reason, never NaN; a denominator stands 
 
 from __future__ import annotations
 
-from commensal.study.declaration import Privacy, Table, code, date, flag, identifier, integer, number, text
+from commensal.study.declaration import Table, code, date, flag, identifier, integer, number, text, word
 
 VERDICTS = Table(
     "verdicts",
@@ -13,16 +13,12 @@ VERDICTS = Table(
     ("subject_id", "rule_id"),
     (
         identifier("subject_id", "Patient, donor, unit or lot judged.", is_required=True),
-        text("rule_id", "The rule.", privacy=Privacy.NONE),
+        word("rule_id", "The rule."),
         code("verdict", ("met", "not_met", "undetermined"), "The verdict.", is_required=True),
-        text(
-            "consequence",
-            "What follows where it is not met: exclude, defer, refer, warn, record.",
-            privacy=Privacy.NONE,
-        ),
+        word("consequence", "What follows where it is not met: exclude, defer, refer, warn, record."),
         text("explanation", "The answers it rested on, in words."),
-        text("missing_facts", "Facts without an answer, separated by ';'.", privacy=Privacy.NONE),
-        text("source", "Guideline and year.", privacy=Privacy.NONE),
+        word("missing_facts", "Facts without an answer, separated by ';'."),
+        word("source", "Guideline and year."),
     ),
 )
 
@@ -31,12 +27,12 @@ FLOW = Table(
     "one box of the flow diagram",
     ("step_id",),
     (
-        text("step_id", "The box.", privacy=Privacy.NONE),
-        text("parent_id", "Box it comes from; null for the first.", privacy=Privacy.NONE),
+        word("step_id", "The box."),
+        word("parent_id", "Box it comes from; null for the first."),
         integer("position", "Order of the box among those of the diagram, from 1."),
-        text("label", "What the box counts.", privacy=Privacy.NONE),
+        word("label", "What the box counts."),
         integer("n", "Patients in the box."),
-        text("reason", "Why patients left, for a side box; null on the main line.", privacy=Privacy.NONE),
+        word("reason", "Why patients left, for a side box; null on the main line."),
     ),
 )
 
@@ -45,13 +41,11 @@ BASELINE = Table(
     "one characteristic (or one level of it) in one group",
     ("variable", "level", "group_variable", "group_level"),
     (
-        text("variable", "Characteristic.", privacy=Privacy.NONE),
-        text(
-            "level", "Level of a categorical characteristic; null for a continuous one.", privacy=Privacy.NONE
-        ),
-        text("group_variable", "What the columns of the table are split by.", privacy=Privacy.NONE),
-        text("group_level", "Column.", privacy=Privacy.NONE),
-        text("unit", "Unit.", privacy=Privacy.NONE),
+        word("variable", "Characteristic."),
+        word("level", "Level of a categorical characteristic; null for a continuous one."),
+        word("group_variable", "What the columns of the table are split by."),
+        word("group_level", "Column."),
+        word("unit", "Unit."),
         integer("n", "Patients in the group."),
         integer("n_missing", "Of them without a value."),
         integer("count", "With this level."),
@@ -62,7 +56,7 @@ BASELINE = Table(
         number("lower_quartile", "First quartile."),
         number("upper_quartile", "Third quartile."),
         number("standardised_difference", "Difference between the two groups in pooled standard deviations."),
-        text("reason", "Why a cell is empty.", privacy=Privacy.NONE),
+        word("reason", "Why a cell is empty."),
     ),
 )
 
@@ -71,29 +65,25 @@ ESTIMATES = Table(
     "one estimate with its uncertainty, its denominators and its method",
     ("endpoint", "landmark", "population", "estimand", "group_variable", "group_level", "method"),
     (
-        text(
-            "endpoint",
-            "What is estimated (remission, response, relapse, adverse_event …).",
-            privacy=Privacy.NONE,
-        ),
-        text("landmark", "W8, M3, Y1, Y5; null where there is none.", privacy=Privacy.NONE),
-        text("population", "Who is in the denominator.", privacy=Privacy.NONE),
-        text("estimand", "How intercurrent events and missing outcomes are handled.", privacy=Privacy.NONE),
-        text("group_variable", "What the rows are split by; 'all' for none.", privacy=Privacy.NONE),
-        text("group_level", "Level of the group variable.", privacy=Privacy.NONE),
+        word("endpoint", "What is estimated (remission, response, relapse, adverse_event …)."),
+        word("landmark", "W8, M3, Y1, Y5; null where there is none."),
+        word("population", "Who is in the denominator."),
+        word("estimand", "How intercurrent events and missing outcomes are handled."),
+        word("group_variable", "What the rows are split by; 'all' for none."),
+        word("group_level", "Level of the group variable."),
         number("estimate", "The estimate; null with a reason where it cannot be computed."),
         number("se", "Standard error.", minimum=0),
         number("lower", "Lower limit."),
         number("upper", "Upper limit."),
         number("level", "Confidence level.", minimum=0, maximum=1),
-        text("unit", "proportion, per_procedure, per_100_person_years …", privacy=Privacy.NONE),
+        word("unit", "proportion, per_procedure, per_100_person_years …"),
         integer("n", "Observed denominator."),
         integer("n_events", "Events or successes among n."),
         integer("n_due", "Patients due at the landmark."),
         integer("n_missing", "Due but not observed."),
-        text("method", "Method and convention.", privacy=Privacy.NONE),
-        text("reason", "Why there is no estimate, or a caution to print with it.", privacy=Privacy.NONE),
-        text("reference", "Published figure to set beside it, with its source.", privacy=Privacy.NONE),
+        word("method", "Method and convention."),
+        word("reason", "Why there is no estimate, or a caution to print with it."),
+        word("reference", "Published figure to set beside it, with its source."),
     ),
 )
 
@@ -102,15 +92,11 @@ MISSINGNESS = Table(
     "patients without an observed outcome at one landmark, by reason",
     ("endpoint", "landmark", "group_variable", "group_level", "reason"),
     (
-        text("endpoint", "Endpoint.", privacy=Privacy.NONE),
-        text("landmark", "Landmark.", privacy=Privacy.NONE),
-        text("group_variable", "What the rows are split by.", privacy=Privacy.NONE),
-        text("group_level", "Level.", privacy=Privacy.NONE),
-        text(
-            "reason",
-            "not_yet_due, lost, withdrew, died, missed_visit, data_not_collected …",
-            privacy=Privacy.NONE,
-        ),
+        word("endpoint", "Endpoint."),
+        word("landmark", "Landmark."),
+        word("group_variable", "What the rows are split by."),
+        word("group_level", "Level."),
+        word("reason", "not_yet_due, lost, withdrew, died, missed_visit, data_not_collected …"),
         integer("n", "Patients."),
     ),
 )
@@ -120,10 +106,10 @@ CURVES = Table(
     "one step of one curve over time",
     ("curve", "group_variable", "group_level", "event", "time_days"),
     (
-        text("curve", "What the curve shows (cumulative incidence of remission …).", privacy=Privacy.NONE),
-        text("group_variable", "What the curves are split by.", privacy=Privacy.NONE),
-        text("group_level", "Level.", privacy=Privacy.NONE),
-        text("event", "Event whose probability is drawn.", privacy=Privacy.NONE),
+        word("curve", "What the curve shows (cumulative incidence of remission …)."),
+        word("group_variable", "What the curves are split by."),
+        word("group_level", "Level."),
+        word("event", "Event whose probability is drawn."),
         integer("time_days", "Days since the curve's origin.", unit="days"),
         number("estimate", "Probability.", minimum=0, maximum=1),
         number("se", "Standard error.", minimum=0),
@@ -131,8 +117,8 @@ CURVES = Table(
         number("upper", "Upper limit."),
         integer("n_at_risk", "At risk just before this time."),
         integer("n_events", "Events of this kind at this time."),
-        text("method", "Estimator and interval.", privacy=Privacy.NONE),
-        text("reason", "Why there is no curve.", privacy=Privacy.NONE),
+        word("method", "Estimator and interval."),
+        word("reason", "Why there is no curve."),
     ),
 )
 
@@ -152,16 +138,16 @@ ENGRAFTMENT = Table(
             "Sample of the donor, or of the baseline, compared with; several separated by ';'.",
         ),
         integer("day", "Day relative to index.", unit="days"),
-        text("timepoint", "Time point in the words of the source.", privacy=Privacy.NONE),
-        text("measure", "peds, pprs, bray_curtis_to_donor, shannon …", privacy=Privacy.NONE),
+        word("timepoint", "Time point in the words of the source."),
+        word("measure", "peds, pprs, bray_curtis_to_donor, shannon …"),
         number("value", "The measure."),
         number("lower", "Lower limit."),
         number("upper", "Upper limit."),
         number("level", "Confidence level of the interval."),
         integer("n", "Denominator (features of the donor, of the baseline …)."),
         integer("n_events", "Numerator."),
-        text("method", "How the interval was made; null without one.", privacy=Privacy.NONE),
-        text("reason", "Why there is no value, or a caution to print with it.", privacy=Privacy.NONE),
+        word("method", "How the interval was made; null without one."),
+        word("reason", "Why there is no value, or a caution to print with it."),
     ),
 )
 
@@ -171,13 +157,13 @@ TAXON_OUTCOMES = Table(
     ("taxon_id", "timepoint"),
     (
         identifier("taxon_id", "Taxon."),
-        text("timepoint", "Time point.", privacy=Privacy.NONE),
+        word("timepoint", "Time point."),
         integer("n_donors_had", "Recipients whose donor had the taxon."),
         integer("n_recipients_have", "Of them, recipients with the taxon."),
         number("value", "n_recipients_have / n_donors_had (PRDF)."),
         number("lower", "Wilson lower limit."),
         number("upper", "Wilson upper limit."),
-        text("reason", "Why there is no value.", privacy=Privacy.NONE),
+        word("reason", "Why there is no value."),
     ),
 )
 
@@ -191,18 +177,14 @@ RANKINGS = Table(
         identifier("unit_id", "Candidate lot."),
         identifier("donor_id", "Donor (several separated by ';' in a pool)."),
         flag("is_eligible", "Every gate is met; undetermined is not eligible."),
-        text("failed_rules", "Rules not met or undetermined, separated by ';'.", privacy=Privacy.NONE),
+        word("failed_rules", "Rules not met or undetermined, separated by ';'."),
         text("explanation", "Each failed rule in words, or the score parts in words."),
         integer("rank", "Rank among the eligible; null otherwise."),
         number("score", "Score, higher is preferred."),
         number("lower", "Lower limit of the score."),
         number("upper", "Upper limit of the score."),
-        text(
-            "band",
-            "Candidates between which there is no credible difference share a band.",
-            privacy=Privacy.NONE,
-        ),
-        text("reason", "Why there is no score, or why no order is given.", privacy=Privacy.NONE),
+        word("band", "Candidates between which there is no credible difference share a band."),
+        word("reason", "Why there is no score, or why no order is given."),
     ),
 )
 
@@ -214,13 +196,13 @@ MATCH_RUNS = Table(
         identifier("match_run_id", "Hash of the inputs and versions."),
         identifier("patient_id", "Recipient."),
         date("matched_on", "Date the run is valid for."),
-        text("policy", "Name and version of the policy.", privacy=Privacy.NONE),
-        text("profile", "Screening profile.", privacy=Privacy.NONE),
-        text("input_hash", "SHA-256 over the inputs.", privacy=Privacy.NONE),
-        text("software", "Version of the software.", privacy=Privacy.NONE),
+        word("policy", "Name and version of the policy."),
+        word("profile", "Screening profile."),
+        word("input_hash", "SHA-256 over the inputs."),
+        word("software", "Version of the software."),
         integer("n_candidates", "Lots looked at."),
         integer("n_eligible", "Lots that passed every gate."),
-        text("statement", "What the run is and is not.", privacy=Privacy.NONE),
+        word("statement", "What the run is and is not."),
     ),
 )
 
@@ -229,9 +211,9 @@ CURVE_RISK = Table(
     "numbers at risk under one curve at one printed time",
     ("curve", "group_variable", "group_level", "time_days"),
     (
-        text("curve", "Curve.", privacy=Privacy.NONE),
-        text("group_variable", "What the curves are split by.", privacy=Privacy.NONE),
-        text("group_level", "Level.", privacy=Privacy.NONE),
+        word("curve", "Curve."),
+        word("group_variable", "What the curves are split by."),
+        word("group_level", "Level."),
         integer("time_days", "Days since the curve's origin.", unit="days"),
         integer("n_at_risk", "At risk."),
     ),
@@ -242,8 +224,8 @@ PROVENANCE = Table(
     "one fact about how the results were made",
     ("item",),
     (
-        text("item", "What is stated.", privacy=Privacy.NONE),
-        text("value", "Its value.", privacy=Privacy.NONE),
+        word("item", "What is stated."),
+        word("value", "Its value."),
     ),
 )
 
@@ -252,11 +234,11 @@ EVIDENCE_STATUS = Table(
     "the standing of FMT in one indication of the study",
     ("indication",),
     (
-        text("indication", "Indication.", privacy=Privacy.NONE),
-        text("label", "Its name.", privacy=Privacy.NONE),
-        text("status", "guideline_supported, trial_only or investigational.", privacy=Privacy.NONE),
-        text("statement", "What the guideline or trials say.", privacy=Privacy.NONE),
-        text("source", "Citation with year.", privacy=Privacy.NONE),
+        word("indication", "Indication."),
+        word("label", "Its name."),
+        word("status", "guideline_supported, trial_only or investigational."),
+        word("statement", "What the guideline or trials say."),
+        word("source", "Citation with year."),
         integer("n_patients", "Patients of the study with this indication."),
     ),
 )

@@ -13,6 +13,7 @@ from commensal.study.declaration import (
     integer,
     number,
     text,
+    word,
 )
 
 COURSES = Table(
@@ -49,7 +50,7 @@ SESSIONS = Table(
         date("administered_on", "Date."),
         instant("administered_at", "Moment."),
         code("route", "routes", "Enteral route of administration; null where unknown or several."),
-        text("route_as_recorded", "Route in the words of the source.", privacy=Privacy.NONE),
+        word("route_as_recorded", "Route in the words of the source."),
         code("product", "products", "Product given."),
         number("dose_grams", "Stool given.", unit="g", minimum=0, maximum=1000),
         number("volume_millilitres", "Volume given.", unit="mL", minimum=0, maximum=5000),
@@ -101,11 +102,7 @@ ASSESSMENTS = Table(
         identifier("visit_id", "Visit.", references="visits", is_required=True),
         identifier("patient_id", "Patient.", references="patients", is_required=True),
         code("instrument", "instruments", "Instrument.", is_required=True),
-        text(
-            "item",
-            "Item code of the instrument, or 'total' where only the total was recorded.",
-            privacy=Privacy.NONE,
-        ),
+        word("item", "Item code of the instrument, or 'total' where only the total was recorded."),
         integer("occurrence", "Repetition within the visit, from 1.", minimum=1, is_required=True),
         number("value", "Answer or measurement in the item's unit; null is missing, never zero."),
     ),
@@ -119,7 +116,7 @@ DIARIES = Table(
     (
         identifier("patient_id", "Patient.", references="patients", is_required=True),
         date("recorded_on", "Day the entry is about."),
-        text("item", "What was counted or rated (csbm, unformed_stools, pain …).", privacy=Privacy.NONE),
+        word("item", "What was counted or rated (csbm, unformed_stools, pain …)."),
         number("value", "Count or rating."),
     ),
 )
@@ -138,8 +135,8 @@ REPORTED_OUTCOMES = Table(
             "The label, in a closed list.",
             is_required=True,
         ),
-        text("label_as_recorded", "The label in the words of the source.", privacy=Privacy.NONE),
-        text("definition", "How the source defined it.", privacy=Privacy.NONE),
+        word("label_as_recorded", "The label in the words of the source."),
+        word("definition", "How the source defined it."),
         date("assessed_on", "When it was assessed; null where the source does not say."),
     ),
 )

@@ -13,6 +13,7 @@ from commensal.study.declaration import (
     integer,
     number,
     text,
+    word,
 )
 from commensal.study.inputs.lists import RESULTS, SEX
 
@@ -82,10 +83,10 @@ SCREENINGS = Table(
         identifier("specimen_id", "Specimen."),
         code("analyte", "screening_analytes", "What was tested or asked.", is_required=True),
         code("specimen", SPECIMENS, "What was tested.", is_required=True),
-        text("method", "Method (NAAT, culture, serology …).", privacy=Privacy.NONE),
+        word("method", "Method (NAAT, culture, serology …)."),
         code("result", RESULTS, "Result; null where only a value is given."),
         number("value", "Numeric value where the analyte is measured."),
-        text("unit", "Unit of the value.", privacy=Privacy.NONE),
+        word("unit", "Unit of the value."),
         date("event_on", "Date of the event a questionnaire answer reports (last antibiotic, tattoo …)."),
         date("collected_on", "Specimen taken or question answered."),
         date("reported_on", "Result reported."),
@@ -125,7 +126,7 @@ BATCHES = Table(
         date("produced_on", "Date of production."),
         instant("processed_at", "End of processing."),
         instant("frozen_at", "Put into the freezer."),
-        text("diluent", "Diluent.", privacy=Privacy.NONE),
+        word("diluent", "Diluent."),
         number("glycerol_percent", "Final glycerol by volume.", unit="%", minimum=0, maximum=100),
         code("atmosphere", ("aerobic", "anaerobic"), "Atmosphere of processing."),
         number("cfu_per_unit", "Viable colony-forming units in each unit.", minimum=0),
@@ -153,9 +154,9 @@ UNITS = Table(
         flag("has_retention_sample", "A retention sample is stored."),
         flag("is_cold_chain_unbroken", "No temperature excursion beyond the centre's limit."),
         flag("is_label_verified", "Two persons verified the label."),
-        text("supplier_lot", "Supplier's lot of an external product.", privacy=Privacy.NONE),
+        word("supplier_lot", "Supplier's lot of an external product."),
         flag("has_supplier_certificate", "The supplier's certificate is on file."),
-        text("freezer_position", "Freezer, shelf, box and position.", privacy=Privacy.NONE),
+        word("freezer_position", "Freezer, shelf, box and position."),
     ),
 )
 

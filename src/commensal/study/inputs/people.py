@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commensal.study.declaration import Privacy, Table, code, date, flag, identifier, number, text
+from commensal.study.declaration import Privacy, Table, code, date, flag, identifier, number, text, word
 from commensal.study.inputs.lists import RESULTS, SEX
 
 COHORTS = ("prospective", "retrospective", "ambispective")
@@ -14,9 +14,9 @@ SITES = Table(
     ("site_id",),
     (
         identifier("site_id", "The centre.", is_required=True),
-        text("name", "Name of the centre.", privacy=Privacy.NONE),
-        text("country", "Country, ISO 3166-1 alpha-2.", privacy=Privacy.NONE),
-        text("timezone", "IANA time zone used to turn instants into dates.", privacy=Privacy.NONE),
+        word("name", "Name of the centre."),
+        word("country", "Country, ISO 3166-1 alpha-2."),
+        word("timezone", "IANA time zone used to turn instants into dates."),
     ),
 )
 
@@ -32,7 +32,7 @@ PATIENTS = Table(
         date("born_on", "Date of birth; day 15 where only the month is known."),
         code("indication", "indications", "Indication of the first course."),
         code("arm", ARMS, "What the patient received: donor material or a comparator.", is_required=True),
-        text("arm_as_recorded", "Arm in the words of the source.", privacy=Privacy.NONE),
+        word("arm_as_recorded", "Arm in the words of the source."),
         code("cohort", COHORTS, "How the patient entered: ambispective is consent after index."),
         date("enrolled_on", "Entered the study or registry."),
         date(
@@ -121,12 +121,12 @@ CONSENTS = Table(
             "Kind of consent.",
             is_required=True,
         ),
-        text("version", "Version of the text.", privacy=Privacy.NONE),
-        text("language", "Language of the text, BCP 47.", privacy=Privacy.NONE),
+        word("version", "Version of the text."),
+        word("language", "Language of the text, BCP 47."),
         date("signed_on", "Date of signature."),
         date("withdrawn_on", "Date of withdrawal."),
         code("withdrawal_level", ("W1", "W2", "W3", "W4"), "Scope of the withdrawal."),
-        text("study_id", "Study or trial the consent belongs to.", privacy=Privacy.NONE),
+        word("study_id", "Study or trial the consent belongs to."),
     ),
 )
 
@@ -168,7 +168,7 @@ LAB_RESULTS = Table(
         identifier("patient_id", "Patient.", references="patients", is_required=True),
         code("analyte", "analytes", "What was measured.", is_required=True),
         number("value", "Measured value."),
-        text("unit", "Unit of the value: the analyte's canonical unit.", privacy=Privacy.NONE),
+        word("unit", "Unit of the value: the analyte's canonical unit."),
         code("bound", ("below", "above"), "The value is a detection limit: the truth lies below or above."),
         date("collected_on", "Sampling date."),
     ),
@@ -183,11 +183,11 @@ EXPOSURES = Table(
         identifier("exposure_id", "The record.", is_required=True),
         identifier("patient_id", "Patient.", references="patients", is_required=True),
         code("exposure", "exposures", "Class of the exposure.", is_required=True),
-        text("agent", "Drug, food or measure.", privacy=Privacy.NONE),
+        word("agent", "Drug, food or measure."),
         number("dose", "Dose for each administration.", minimum=0),
-        text("dose_unit", "Unit of the dose.", privacy=Privacy.NONE),
+        word("dose_unit", "Unit of the dose."),
         number("doses_per_day", "Administrations a day.", minimum=0),
-        text("route_of_drug", "Route of the drug (not of FMT): oral, intravenous …", privacy=Privacy.NONE),
+        word("route_of_drug", "Route of the drug (not of FMT): oral, intravenous …"),
         date("started_on", "First day."),
         date("stopped_on", "Last day; null while it goes on."),
         flag("is_rescue", "Given because the disease was active after FMT (an intercurrent event)."),

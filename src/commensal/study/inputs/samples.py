@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commensal.study.declaration import Privacy, Table, code, date, flag, identifier, integer, number, text
+from commensal.study.declaration import Privacy, Table, code, date, flag, identifier, integer, number, word
 
 SAMPLES = Table(
     "samples",
@@ -15,7 +15,7 @@ SAMPLES = Table(
         identifier("batch_id", "Batch or pool it comes from.", references="batches"),
         identifier("donation_id", "Donation it comes from.", references="donations"),
         code("control", ("negative", "positive"), "Laboratory control; null for a sample of a person."),
-        text("timepoint", "Time point in the words of the source.", privacy=Privacy.NONE),
+        word("timepoint", "Time point in the words of the source."),
         date("collected_on", "Sampling date."),
         flag("is_on_antibiotics", "Taken under antibiotics (vancomycin among them)."),
         identifier("run_id", "Sequencing run.", references="sequencing_runs"),
@@ -32,10 +32,10 @@ SEQUENCING_RUNS = Table(
     (
         identifier("run_id", "The run.", is_required=True),
         code("assay", ("16s", "shotgun", "virome", "strain_calls"), "Assay."),
-        text("region", "Region of the 16S gene.", privacy=Privacy.NONE),
-        text("kit", "Extraction kit.", privacy=Privacy.NONE),
-        text("platform", "Platform.", privacy=Privacy.NONE),
-        text("pipeline", "Classifier and reference database with versions.", privacy=Privacy.NONE),
+        word("region", "Region of the 16S gene."),
+        word("kit", "Extraction kit."),
+        word("platform", "Platform."),
+        word("pipeline", "Classifier and reference database with versions."),
         date("sequenced_on", "Date."),
     ),
 )
@@ -51,9 +51,9 @@ TAXA = Table(
     (
         identifier("taxon_id", "The feature.", is_required=True),
         code("rank", RANKS, "Rank of the feature.", privacy=Privacy.NONE),
-        *(text(rank, f"Name at the rank {rank}.", privacy=Privacy.NONE) for rank in RANKS[:7]),
-        text("lineage", "Lineage in the words of the source.", privacy=Privacy.NONE),
-        text("sequence", "Nucleotide sequence of an ASV.", privacy=Privacy.NONE),
+        *(word(rank, f"Name at the rank {rank}.") for rank in RANKS[:7]),
+        word("lineage", "Lineage in the words of the source."),
+        word("sequence", "Nucleotide sequence of an ASV."),
     ),
 )
 
@@ -78,7 +78,7 @@ STRAINS = Table(
     (
         identifier("sample_id", "First sample.", references="samples", is_required=True),
         identifier("other_sample_id", "Second sample.", references="samples", is_required=True),
-        text("clade", "Species or species-level genome bin.", privacy=Privacy.NONE),
+        word("clade", "Species or species-level genome bin."),
         number("similarity", "Maximum variant similarity over the overlap.", minimum=0, maximum=1),
         integer("n_overlap", "Overlapping positions.", unit="positions", minimum=0),
         code("call", ("shared_strain", "other_strain", "not_analysable"), "The call."),
