@@ -71,7 +71,7 @@ def test_a_tidy_study_is_stopped_with_row_and_value(tmp_path, route):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["source"], "nothing is written"
 
 
-@pytest.mark.parametrize("column", ["Route of administration", "delivery", "给药途径"])
+@pytest.mark.parametrize("column", ["Route of administration", "delivery", "给药途径", "how", "remarks"])
 def test_whatever_the_column_is_called(tmp_path, column):
     source = tidy(tmp_path, "i.v.", column=column)
     refused(lambda: import_study("tidy", source, tmp_path / "study"))
@@ -99,6 +99,15 @@ def test_a_mapped_sheet_is_stopped(tmp_path, route):
 def test_no_option_of_a_mapping_lets_it_through(tmp_path, mapped, when):
     sheet, mapping = table(tmp_path, "IV", mapped=mapped, when=when)
     refused(lambda: import_study("table", sheet, tmp_path / "study", mapping=mapping))
+
+
+def test_a_column_that_is_not_called_a_route_is_read_where_it_names_one(tmp_path):
+    sheet = tmp_path / "sessions.csv"
+    sheet.write_text("id,how\na,colonoscopy\nb,peripheral vein\n", encoding="utf-8")
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(SESSIONS.format(route='{ constant = "colonoscopy" }', when=""), encoding="utf-8")
+    error = refused(lambda: import_study("table", sheet, tmp_path / "study", mapping=mapping))
+    assert [(p.row, p.column) for p in error.problems if p.severity == "safety"] == [(2, "how")]
 
 
 def test_a_drug_may_be_given_by_vein(tmp_path):

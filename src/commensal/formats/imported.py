@@ -14,7 +14,7 @@ from commensal.formats.cohort import cohort_frames
 from commensal.formats.faults import as_note, raise_errors
 from commensal.formats.files import MAX_KEPT_BYTES
 from commensal.formats.lineages import taxa_frame
-from commensal.formats.metadata import by_person, check_routes, column_meaning, recognise
+from commensal.formats.metadata import by_person, check_routes, column_meaning, names_routes, recognise
 from commensal.formats.sheets import Sheet
 from commensal.study import INPUTS, Manifest, Study, write_study
 from commensal.study.conform import conform
@@ -72,8 +72,9 @@ class Draft:
 
     def add_people(self, sheet: Sheet, *, has_samples: bool = True) -> Sheet:
         """Read sample metadata: routes first, then columns, then people and samples."""
-        for column in sheet.columns:
-            if column_meaning(column) == "route":
+        for column, cells in sheet.columns.items():
+            meaning = column_meaning(column)
+            if meaning == "route" or (meaning is None and names_routes(cells)):
                 check_routes(sheet, column=column, problems=self.problems)
         known = recognise(sheet, problems=self.problems, notes=self.notes)
         if all(c in known for c in ("sample_id", "subject_id", "role")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from commensal.errors import InputError, Problem, SafetyError, nearest
@@ -236,19 +237,35 @@ def _agreed(sheet: Sheet, subject: str, column: str, rows: list[int], problems: 
 
 
 def check_routes(sheet: Sheet, *, column: str, problems: list[Problem]) -> None:
-    """Read every route of a column: a parenteral one is a safety problem, an unknown one an error."""
+    """Read every route of a column: a parenteral one is a safety problem, an unknown one an error.
+
+    In a column that is called something else only the safety problems count.
+    """
+    is_route = column_meaning(column) == "route"
     judged: dict[str, Problem | None] = {}
     for index, text in enumerate(sheet.get(column)):
         if text is None:
             continue
         if text not in judged:
             judged[text] = route_problem(sheet.name, index + 1, column, text)
-        if (fault := judged[text]) is not None:
+        fault = judged[text]
+        if fault is not None and (is_route or fault.severity == "safety"):
             problems.append(
                 Problem(
                     fault.table, index + 1, column, text, fault.rule, fault.message, severity=fault.severity
                 )
             )
+
+
+def names_routes(cells: Iterable[str | None]) -> bool:
+    """Whether a column speaks of FMT's route whatever it is called: some cell names a way into the gut."""
+    for text in {cell for cell in cells if cell}:
+        try:
+            if read_route(text).codes:
+                return True
+        except InputError:
+            continue
+    return False
 
 
 def route_problem(table: str, row: int, column: str, text: str) -> Problem | None:

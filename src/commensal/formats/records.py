@@ -14,7 +14,7 @@ from commensal.formats.cells import is_route, read_cell
 from commensal.formats.files import read_bytes
 from commensal.formats.imported import Draft, Imported
 from commensal.formats.mapping import PLACEHOLDER, Cell, Plan, Target, columns_matching, read_plan
-from commensal.formats.metadata import column_meaning, route_problem
+from commensal.formats.metadata import column_meaning, names_routes, route_problem
 from commensal.formats.sheets import MISSING, Sheet, read_sheet
 from commensal.study import Manifest
 from commensal.vocabulary import convert, refuse_parenteral
@@ -105,7 +105,8 @@ def _note_unused(sheet: Sheet, used: set[str], draft: Draft) -> None:
 def _check_routes(sheet: Sheet, plan: Plan, draft: Draft) -> None:
     """Every row of every column that says how FMT was given, whatever the mapping filters or renames.
 
-    A column that is called a route but not mapped is looked at too, where the sheet is one of sessions.
+    Where the sheet is one of sessions, a column that is not mapped is looked at too, if it is called a route
+    or some cell of it names a way into the gut.
     """
     mapped = {
         name
@@ -116,7 +117,8 @@ def _check_routes(sheet: Sheet, plan: Plan, draft: Draft) -> None:
     }
     taken = {name for target in plan.targets for name in target.reads}
     if any(target.table.name == "sessions" for target in plan.targets):
-        mapped |= {c for c in sheet.columns if column_meaning(c) == "route" and c not in taken}
+        left = {name: cells for name, cells in sheet.columns.items() if name not in taken}
+        mapped |= {c for c, cells in left.items() if column_meaning(c) == "route" or names_routes(cells)}
     for column in sorted(mapped & set(sheet.columns)):
         for number, text in enumerate(sheet.columns[column], start=1):
             fault = route_problem(sheet.name, number, column, text) if text else None
