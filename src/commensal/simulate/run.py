@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from commensal.engine import one_behind
 from commensal.errors import InputError
 from commensal.simulate.centre import Frames, centre_frames, draw_story
 from commensal.simulate.communities import Taxa, draw_taxa, taxa_table
@@ -60,7 +61,7 @@ def simulate(
         seed=seed,
         notes=(NOTE, f"{n_patients} patients in {len(sizes)} centres, scenario {chosen.name}"),
     )
-    with StudyWriter(folder, manifest=manifest) as writer:
+    with StudyWriter(folder, manifest=manifest) as writer, one_behind() as hand_over:
         if chosen.text:
             writer.keep_source("scenario.toml", chosen.text.encode())
         _write_taxa(writer, chosen, taxa)
@@ -68,7 +69,7 @@ def simulate(
         for centre, size in enumerate(sizes):
             story = draw_story(chosen, size, centre=centre, seed=seed)
             frames, truth = centre_frames(chosen, story, taxa, centre=centre, seed=seed)
-            _write_centre(writer, frames, truth)
+            hand_over(_write_centre, writer, frames, truth)
             done += size
             if on_progress is not None:
                 on_progress(done, n_patients)
