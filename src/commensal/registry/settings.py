@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlparse
 
 from csp.constants import NONE, SELF
 
+from commensal.errors import InputError
+
 FOLDER = Path(os.environ.get("COMMENSAL_REGISTRY", "commensal-registry")).absolute()
 IS_HTTPS = os.environ.get("COMMENSAL_HTTPS") == "1"
 
@@ -52,7 +54,9 @@ def _database() -> dict[str, object]:
 def _postgresql(url: str) -> dict[str, object]:
     parts = urlparse(url)
     if parts.scheme not in ("postgresql", "postgres"):
-        raise ValueError(f"DATABASE_URL names {parts.scheme!r}; expected postgresql://")
+        raise InputError(
+            f"DATABASE_URL names {parts.scheme!r}", expected="postgresql://user:password@host:port/name"
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
