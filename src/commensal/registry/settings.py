@@ -69,7 +69,6 @@ def _postgresql(url: str) -> dict[str, object]:
     }
 
 
-SECRET_KEY = _secret_key()
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("COMMENSAL_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 INSTALLED_APPS = [
@@ -111,6 +110,7 @@ TEMPLATES = [
     }
 ]
 DATABASES = {"default": _database()}
+SECRET_KEY = _secret_key()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {

@@ -38,7 +38,7 @@ def hold_of(unit: Any, *, on: date) -> str:
         "holds": frame_of("holds", MODELS["holds"].objects.all()),
     }
     study = live_study(frames, on_day=day_of(on))
-    return active_holds(study, on_day=day_of(on), units=study.read("units")).get(unit.pk, "none")
+    return active_holds(study, on_day=day_of(on)).get(unit.pk, "none")
 
 
 def append(desk: Desk, unit: Any, event: str, *, on: date, at: datetime | None = None, **more: Any) -> Any:
