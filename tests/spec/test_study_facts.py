@@ -5,7 +5,7 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from commensal.study import Manifest, Study, donor_facts, patient_facts, study_of, unit_facts
+from commensal.study import Manifest, Study, patient_facts, study_of
 from commensal.vocabulary.facts import facts as declared_facts
 
 INDEX = dt.date(2024, 3, 1)
@@ -293,39 +293,3 @@ def test_facts_carry_the_names_and_kinds_that_rules_use(make):
         kind = declared_facts()[name].kind
         matches = {"number": schema[name].is_numeric(), "boolean": schema[name] == pl.Boolean}
         assert matches.get(kind, schema[name] == pl.String), name
-
-
-def test_donor_and_unit_facts_on_a_day(make):
-    day = (on(0) - dt.date(1970, 1, 1)).days
-    study = make(
-        patients=patient(),
-        donors=[
-            {"donor_id": "d", "born_on": dt.date(2000, 3, 2), "cmv_igg": "negative", "kind": "universal"},
-            {"donor_id": "e", "born_on": None, "cmv_igg": "pending", "kind": "autologous"},
-        ],
-        donations=[{"donation_id": str(i), "donor_id": "d", "donated_on": on(-i)} for i in (-5, 10, 20)],
-        batches=[{"batch_id": "b", "is_quality_passed": True}],
-        units=[
-            {"unit_id": "u", "batch_id": "b", "release_pathway": "bookend", "expires_on": on(10)},
-            {"unit_id": "v", "batch_id": None, "release_pathway": "bookend", "expires_on": on(-1)},
-            {"unit_id": "w", "batch_id": None, "release_pathway": "bookend", "expires_on": None},
-        ],
-        unit_donors=[{"unit_id": u, "donor_id": d} for u, d in ("ud", "vd", "ve")],
-        sessions=[session(1, 0), session(2, 4)],
-        session_units=[{"session_id": "s1", "unit_id": "u"}, {"session_id": "s2", "unit_id": "v"}],
-        holds=[
-            {"hold_id": "1", "kind": "recall", "donor_id": "e", "placed_on": on(-1), "lifted_on": None},
-            {"hold_id": "2", "kind": "quarantine", "batch_id": "b", "placed_on": on(-9), "lifted_on": on(0)},
-        ],
-    )
-    donors = donor_facts(study, on_day=day).sort("donor_id").collect("polars").to_native()
-    assert donors["donor_age_years"].to_list() == [23, None]
-    assert donors["donor_cmv_igg"].to_list() == ["negative", None]
-    assert donors["n_donations"].to_list() == [2, 0]
-    assert donors["n_recipients"].to_list() == [1, 0]
-    units = unit_facts(study, on_day=day).sort("unit_id").collect("polars").to_native()
-    assert units["days_to_expiry"].to_list() == [10, -1, None]
-    assert units["n_donors"].to_list() == [1, 2, None]
-    assert units["is_autologous"].to_list() == [False, True, None]
-    assert units["has_hold"].to_list() == [False, True, False]
-    assert units["is_quality_passed"].to_list() == [True, None, None]

@@ -21,7 +21,7 @@ def release_rule(
 
 OF_THE_UNIT = (
     release_rule(
-        "expiry", "The unit is in date.", Compare("days_until_expiry", "at_least", 0), "CN20", "H", "lot"
+        "expiry", "The unit is in date.", Compare("days_to_expiry", "at_least", 0), "CN20", "H", "lot"
     ),
     release_rule("hold", "No hold stands on the unit.", OneOf("hold", ("none",)), "CAM19", "M", "lot"),
     release_rule(

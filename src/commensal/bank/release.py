@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -27,9 +27,11 @@ from commensal.bank.criteria import (
     release_rule,
 )
 from commensal.bank.custody import fold
-from commensal.bank.stock import active_holds, events_of, picked
+from commensal.bank.stock import events_of, picked
 from commensal.errors import InputError
-from commensal.study import Study
+from commensal.study import Study, donation_facts, unit_facts
+from commensal.study.calendar import Lazy
+from commensal.study.facts_material import LABORATORY
 from commensal.vocabulary.conditions import Compare
 from commensal.vocabulary.donor_verdicts import ScreeningResult, release_window
 from commensal.vocabulary.rules import BINDING, Rule, judge_each, worst
@@ -37,7 +39,7 @@ from commensal.vocabulary.screening import Profile
 from commensal.vocabulary.sources import find_source
 
 EPOCH = date(1970, 1, 1)
-LABORATORY = ("blood", "stool", "swab")
+OF_DONORS = ("donors", "donations", "screenings", "consents")
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,48 @@ def release_decision(
     """
     if study.manifest.clock != "calendar":
         raise InputError("release needs calendar dates", expected="a study on a calendar clock")
-    row = _one(study, "units", key="unit_id", value=unit)
-    pathway = row["release_pathway"]
+    alone = _alone(study, unit)
+    facts = _facts_of_unit(alone, unit, on=on, people=(released_by, signed_by))
+    pathway = facts["release_pathway"]
     if pathway == "historical":
         return ReleaseDecision(unit, pathway, profile.code, on, (_never(unit),))
-    batch = _one_or_none(study, "batches", key="batch_id", value=row["batch_id"])
-    facts = _unit_facts(study, row, batch=batch, on=on, people=(released_by, signed_by))
     if pathway == "external_product":
         rules = (*OF_THE_UNIT, *OF_A_SUPPLY)
         return ReleaseDecision(unit, pathway, profile.code, on, _judged(unit, facts, rules))
-    parts = picked(study, "unit_donors", key="unit_id", values=[unit]).rows(named=True)
-    facts["are_parts_known"] = bool(parts) and all(part["donation_id"] for part in parts)
-    criteria = _judged(unit, facts, (*OF_THE_UNIT, *OF_OWN_MATERIAL, *_shelf_life_rule(row, profile)))
-    for part in parts:
-        criteria += _part(study, part, unit=row, batch=batch, profile=profile, on=on)
+    criteria = _judged(unit, facts, (*OF_THE_UNIT, *OF_OWN_MATERIAL, *_shelf_life_rule(facts, profile)))
+    donations = _by("donation_id", donation_facts(alone, on_day=_day(on)))
+    for part in alone.frames["unit_donors"].rows(named=True):
+        criteria += _part(alone, part, donations=donations, unit=facts, profile=profile, on=on)
     return ReleaseDecision(unit, pathway, profile.code, on, criteria)
+
+
+def _alone(study: Study, unit: str) -> Study:
+    """Return the study of one unit: what its facts are derived from, in memory."""
+    units = picked(study, "units", key="unit_id", values=[unit])
+    if units.is_empty():
+        raise InputError(f"no unit_id {unit!r} in the study", expected="a row of the table units")
+    parts = picked(study, "unit_donors", key="unit_id", values=[unit])
+    donors = parts["donor_id"].unique().to_list()
+    named = picked(study, "donations", key="donation_id", values=parts["donation_id"])
+    frames = {
+        "units": units,
+        "unit_donors": parts,
+        "batches": picked(study, "batches", key="batch_id", values=units["batch_id"]),
+        "custody": picked(study, "custody", key="unit_id", values=[unit]),
+        "holds": study.read("holds"),
+        **{table: picked(study, table, key="donor_id", values=donors) for table in OF_DONORS},
+    }
+    # A donation of somebody else must be seen to be refused.
+    frames["donations"] = pl.concat([frames["donations"], named]).unique("donation_id", maintain_order=True)
+    return Study(manifest=study.manifest, frames=frames)
+
+
+def _day(on: date) -> int:
+    return (on - EPOCH).days
+
+
+def _by(key: str, facts: Lazy) -> dict[str, dict[str, Any]]:
+    return {row[key]: row for row in facts.collect("polars").to_native().iter_rows(named=True)}
 
 
 def _never(unit: str) -> Criterion:
@@ -113,33 +142,18 @@ def _judged(subject: str, facts: dict[str, Any], rules: Iterable[Rule]) -> tuple
     return tuple(criterion(subject, verdict) for verdict in judge_each(facts, rules=rules))
 
 
-def _unit_facts(
-    study: Study,
-    row: dict[str, Any],
-    *,
-    batch: dict[str, Any] | None,
-    on: date,
-    people: tuple[str | None, str | None],
+def _facts_of_unit(
+    alone: Study, unit: str, *, on: date, people: tuple[str | None, str | None]
 ) -> dict[str, Any]:
-    unit = row["unit_id"]
-    today = (on - EPOCH).days
-    custody = picked(study, "custody", key="unit_id", values=[unit])
-    state = fold(events_of(custody).get(unit, []), pathway=row["release_pathway"])
-    holds = active_holds(study, on_day=today, units=picked(study, "units", key="unit_id", values=[unit]))
-    expires, produced = row["expires_day"], row["produced_day"]
+    """Return the unit's facts, with those that only its custody events and the people at the desk give."""
+    facts = _by("unit_id", unit_facts(alone, on_day=_day(on)))[unit]
+    state = fold(events_of(alone.frames["custody"]).get(unit, []), pathway=facts["release_pathway"])
+    operators = alone.frames["batches"]["operator"].to_list() or [None]
     return {
-        **{
-            name: row[name]
-            for name in ("is_cold_chain_unbroken", "is_label_verified", "has_retention_sample")
-        },
-        **{name: row[name] for name in ("has_supplier_certificate", "supplier_lot")},
-        "days_until_expiry": None if expires is None else expires - today,
-        "shelf_life_days": None if expires is None or produced is None else expires - produced,
-        "hold": holds.get(unit, "none"),
+        **facts,
         "custody": state.custody,
         "is_record_whole": not state.faults,
-        "is_quality_passed": batch["is_quality_passed"] if batch else None,
-        "has_second_person": _is_second_person(*people, operator=batch["operator"] if batch else None),
+        "has_second_person": _is_second_person(*people, operator=operators[0]),
     }
 
 
@@ -150,9 +164,9 @@ def _is_second_person(released_by: str | None, signed_by: str | None, *, operato
     return signed_by not in (released_by, operator)
 
 
-def _shelf_life_rule(row: dict[str, Any], profile: Profile) -> tuple[Rule, ...]:
+def _shelf_life_rule(unit: dict[str, Any], profile: Profile) -> tuple[Rule, ...]:
     life = profile.shelf_life
-    if life is None or row["product"] not in FROZEN:
+    if life is None or unit["product"] not in FROZEN:
         return ()
     sentence = f"The expiry date lies at most {life.months} months after production."
     condition = Compare("shelf_life_days", "at_most", life.days)
@@ -163,32 +177,38 @@ def _shelf_life_rule(row: dict[str, Any], profile: Profile) -> tuple[Rule, ...]:
 
 
 def _part(
-    study: Study,
+    alone: Study,
     part: dict[str, Any],
     *,
+    donations: dict[str, dict[str, Any]],
     unit: dict[str, Any],
-    batch: dict[str, Any] | None,
     profile: Profile,
     on: date,
 ) -> tuple[Criterion, ...]:
-    donor = _one(study, "donors", key="donor_id", value=part["donor_id"])
-    donation = _one_or_none(study, "donations", key="donation_id", value=part["donation_id"])
-    if donation is None or donation["donated_on"] is None:
+    facts = _donation(alone, part, donations)
+    if facts is None or facts["donated_day"] is None:
         return (_undated(part["donor_id"]),)
-    if donation["donor_id"] != donor["donor_id"]:
-        raise InputError(
-            f"donation {donation['donation_id']} is not of donor {donor['donor_id']}",
-            do="correct the unit's donors",
-        )
-    screenings = picked(study, "screenings", key="donor_id", values=[donor["donor_id"]])
-    facts = _donation_facts(study, donor, donation, batch=batch, screenings=screenings)
     asked = profile.rules_for("donation")
     covered = {rule.condition for rule in asked}
     rules = (*(rule for rule in OF_A_DONATION if rule.condition not in covered), *asked)
     if unit["product"] in FROZEN:
         rules = (*rules, IN_TIME)
-    judged = _judged(donation["donation_id"], facts, rules)
-    return judged + _screened(donation, screenings, pathway=unit["release_pathway"], profile=profile, on=on)
+    judged = _judged(facts["donation_id"], facts, rules)
+    screenings = alone.frames["screenings"].filter(pl.col("donor_id") == part["donor_id"])
+    return judged + _screened(facts, screenings, pathway=unit["release_pathway"], profile=profile, on=on)
+
+
+def _donation(
+    alone: Study, part: dict[str, Any], donations: dict[str, dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the facts of a part's donation, if it is on record. InputError where it is another donor's."""
+    donor, donation = part["donor_id"], part["donation_id"]
+    if donor not in alone.frames["donors"]["donor_id"]:
+        raise InputError(f"no donor_id {donor!r} in the study", expected="a row of the table donors")
+    found = donations.get(donation)
+    if found and found["donor_id"] != donor:
+        raise InputError(f"donation {donation} is not of donor {donor}", do="correct the unit's donors")
+    return found
 
 
 def _undated(donor: str) -> Criterion:
@@ -202,73 +222,13 @@ def _undated(donor: str) -> Criterion:
     )
 
 
-def _donation_facts(
-    study: Study,
-    donor: dict[str, Any],
-    donation: dict[str, Any],
-    *,
-    batch: dict[str, Any] | None,
-    screenings: pl.DataFrame,
-) -> dict[str, Any]:
-    donated = donation["donated_day"]
-    earlier = picked(study, "donations", key="donor_id", values=[donor["donor_id"]])["donated_day"]
-    return {
-        "donor_status": donor["status"],
-        "has_donor_consent": _consented(study, donor["donor_id"], day=donated),
-        "is_accepted": donation["is_accepted"],
-        "is_same_day_questionnaire_clean": donation["is_questionnaire_clean"],
-        "bristol_type": donation["bristol_type"],
-        "donation_mass_grams": donation["stool_mass_grams"],
-        "is_menstruating": _is_menstruating(donor, donation, screenings),
-        "is_first_donation": not (earlier.is_null().any() or (earlier < donated).any()),
-        "days_since_opening_screen": _opening_age(screenings, donated=donated),
-        "hours_to_freezer": _hours(donation["passed_at"], batch["frozen_at"] if batch else None),
-    }
-
-
-def _consented(study: Study, donor: str, *, day: int) -> bool | None:
-    """Whether a consent was signed by the day and none withdrawn since; null where none is on record."""
-    consents = picked(study, "consents", key="donor_id", values=[donor])
-    given = consents.filter(pl.col("type") == "donor_consent")
-    if given.is_empty() or given["signed_day"].is_null().all():
-        return None
-    standing = given.filter(pl.col("withdrawn_day").is_null() & pl.col("withdrawal_level").is_null())
-    return bool((standing["signed_day"] <= day).any())
-
-
-def _is_menstruating(
-    donor: dict[str, Any], donation: dict[str, Any], screenings: pl.DataFrame
-) -> bool | None:
-    if donor["sex"] == "male":
-        return False
-    asked = screenings.filter(
-        (pl.col("donation_id") == donation["donation_id"]) & (pl.col("analyte") == "menstruation")
-    )
-    answers = set(asked["result"].drop_nulls())
-    return None if not answers <= {"negative", "positive"} or not answers else "positive" in answers
-
-
-def _opening_age(screenings: pl.DataFrame, *, donated: int) -> int | None:
-    """Days from the oldest of the latest laboratory results before the donation, analyte by analyte."""
-    before = screenings.filter(pl.col("specimen").is_in(LABORATORY) & (pl.col("collected_day") <= donated))
-    latest = before.group_by("analyte").agg(pl.col("collected_day").max())["collected_day"].to_list()
-    return donated - min(latest) if latest else None
-
-
-def _hours(start: datetime | None, end: datetime | None) -> float | None:
-    """Hours between two moments; null where one is unknown or they are in the wrong order."""
-    if start is None or end is None or end < start:
-        return None
-    return (end.astimezone(UTC) - start.astimezone(UTC)).total_seconds() / 3600
-
-
 def _screened(
     donation: dict[str, Any], screenings: pl.DataFrame, *, pathway: str, profile: Profile, on: date
 ) -> tuple[Criterion, ...]:
     verdict = release_window(
         screening_results(screenings),
         profile=profile,
-        donated_on=donation["donated_on"],
+        donated_on=EPOCH + timedelta(days=donation["donated_day"]),
         on=on,
         pathway=pathway,
         donation_id=donation["donation_id"],
@@ -327,15 +287,3 @@ def _result(row: dict[str, Any]) -> ScreeningResult:
         is_resolved=bool(row["is_resolved"]),
         donation_id=row["donation_id"] or "",
     )
-
-
-def _one(study: Study, table: str, *, key: str, value: str) -> dict[str, Any]:
-    found = _one_or_none(study, table, key=key, value=value)
-    if found is None:
-        raise InputError(f"no {key} {value!r} in the study", expected=f"a row of the table {table}")
-    return found
-
-
-def _one_or_none(study: Study, table: str, *, key: str, value: str | None) -> dict[str, Any] | None:
-    rows = picked(study, table, key=key, values=[value] if value else []).rows(named=True)
-    return rows[0] if rows else None

@@ -9,9 +9,7 @@ import narwhals as nw
 import polars as pl
 
 from commensal.bank.custody import Event, UnitState, fold, not_issuable
-from commensal.study import Study
-
-HOLDS = ("none", "quarantine", "recall")
+from commensal.study import Study, unit_holds
 
 STATES: dict[str, pl.DataType] = {
     "unit_id": pl.String(),
@@ -44,7 +42,7 @@ def unit_states(study: Study, *, on_day: int, units: Collection[str] | None = No
     rows = picked(study, "units", key="unit_id", values=units).sort("unit_id")
     ids = None if units is None else rows["unit_id"].to_list()
     events = _events(study, on_day=on_day, units=ids)
-    holds = active_holds(study, on_day=on_day, units=rows)
+    holds = active_holds(study, on_day=on_day)
     used = _used_in_sessions(study, on_day=on_day, units=ids)
     states = [
         _row(unit, events.get(unit["unit_id"], []), holds=holds, used=used, on_day=on_day)
@@ -106,29 +104,10 @@ def _events(study: Study, *, on_day: int, units: list[str] | None) -> dict[str, 
     return events_of(picked(study, "custody", key="unit_id", values=units).filter(past))
 
 
-def active_holds(study: Study, *, on_day: int, units: pl.DataFrame) -> dict[str, str]:
-    """Return the gravest hold that stands on a day, by unit: its own, its batch's or a donor's."""
-    standing = (pl.col("placed_day").is_null() | (pl.col("placed_day") <= on_day)) & (
-        pl.col("lifted_day").is_null() | (pl.col("lifted_day") > on_day)
-    )
-    holds = study.read("holds").filter(standing)
-    if holds.is_empty():
-        return {}
-    donors = picked(study, "unit_donors", key="unit_id", values=units["unit_id"].to_list())
-    held = (
-        holds.select("unit_id", "kind"),
-        holds.select("batch_id", "kind").join(units, on="batch_id").select("unit_id", "kind"),
-        holds.select("donor_id", "kind").join(donors, on="donor_id").select("unit_id", "kind"),
-    )
-    gravest: dict[str, str] = {}
-    for unit_id, kind in pl.concat(held).drop_nulls("unit_id").iter_rows():
-        gravest[unit_id] = graver(gravest.get(unit_id, "none"), kind)
-    return gravest
-
-
-def graver(one: str, other: str) -> str:
-    """Return the graver of two holds: recall, then quarantine, then none."""
-    return max(one, other, key=HOLDS.index)
+def active_holds(study: Study, *, on_day: int) -> dict[str, str]:
+    """Return the gravest hold that stands on a day, by unit; a unit that is not named has none."""
+    held = unit_holds(study, on_day=on_day).collect("polars").to_native()
+    return dict(held.select("unit_id", "hold").iter_rows())
 
 
 def _used_in_sessions(study: Study, *, on_day: int, units: list[str] | None) -> dict[str, str]:

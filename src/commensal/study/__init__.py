@@ -1,7 +1,14 @@
 """The study: every table declared once; facts derived once; read, check, write, merge, release."""
 
 from commensal.study.check import check, demand_usable
-from commensal.study.facts import donor_facts, patient_facts, unit_facts
+from commensal.study.facts import (
+    donation_facts,
+    donor_facts,
+    patient_facts,
+    recipient_facts,
+    unit_facts,
+    unit_holds,
+)
 from commensal.study.folder import Study, StudyWriter, open_study, study_of, write_study
 from commensal.study.inputs import INPUTS
 from commensal.study.manifest import Manifest
@@ -19,14 +26,17 @@ __all__ = [
     "as_problems",
     "check",
     "demand_usable",
+    "donation_facts",
     "donor_facts",
     "is_usable",
     "merge",
     "open_study",
     "patient_facts",
     "read_results",
+    "recipient_facts",
     "study_of",
     "unit_facts",
+    "unit_holds",
     "write_results",
     "write_study",
 ]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import narwhals as nw
 
 from commensal.study.calendar import Lazy, with_age
-from commensal.study.facts_course import course_facts, donor_link
-from commensal.study.facts_history import consent_facts, exposure_facts, history_facts, lab_facts
-from commensal.study.facts_tools import beside, count, settled, yes_if_any
+from commensal.study.facts_course import course_facts
+from commensal.study.facts_history import consent_facts, consents_on, exposure_facts, history_facts, lab_facts
+from commensal.study.facts_material import donation_facts, donor_facts, unit_facts, unit_holds
+from commensal.study.facts_tools import beside, settled, yes_if_any
 from commensal.study.folder import Study
+from commensal.vocabulary.indications import STATUSES, indications
 
 _KEPT = (
     "patient_id",
@@ -43,7 +45,7 @@ def patient_facts(study: Study) -> Lazy:
         consent_facts(study, who),
         _baseline_facts(study, who),
     ]
-    facts = beside(_own(study), *parts)
+    facts = beside(_own(patients, clock=study.manifest.clock), *parts)
     n_sessions = nw.col("n_sessions").fill_null(0)
     has_arm = (nw.col("arm") == "fmt") | (nw.col("arm") == "autologous")
     return facts.with_columns(
@@ -54,16 +56,38 @@ def patient_facts(study: Study) -> Lazy:
     )
 
 
-def _own(study: Study) -> Lazy:
-    """Facts that stand in the patient's own row."""
-    aged = with_age(
-        study.frame("patients"),
-        "born_day",
-        "index_day",
-        name="age_at_index_years",
-        clock=study.manifest.clock,
+def recipient_facts(study: Study, *, on_day: int) -> Lazy:
+    """One row per patient on a day: what :func:`patient_facts` says of index, with the day in its place.
+
+    For a recipient who is not treated yet: age, antibiotics, laboratory values and consents as of the day.
+    Nothing that became known later is looked at, save what stands in the patient's own row.
+    """
+    today = nw.lit(on_day).cast(nw.Int64).alias("index_day")
+    patients = study.frame("patients").with_columns(today)
+    who = patients.select("patient_id", "index_day")
+    parts = [exposure_facts(study, who), lab_facts(study, who), consents_on(study, who, on_day=on_day)]
+    facts = beside(_own(patients, clock=study.manifest.clock), *parts).drop("index_day")
+    return facts.with_columns(
+        nw.col("has_informed_consent").alias("has_treatment_consent"), _evidence_status()
     )
-    allergens = nw.col("anaphylactic_allergens")
+
+
+def _evidence_status() -> nw.Expr:
+    """Evidence status of the indication; unknown for a group, whose members differ."""
+    known = [entry for entry in indications() if not entry.is_group]
+    of_status = [
+        nw.when(nw.col("indication").is_in([e.code for e in known if e.status == status])).then(
+            nw.lit(status)
+        )
+        for status in STATUSES
+    ]
+    return nw.coalesce(*of_status).alias("evidence_status")
+
+
+def _own(patients: Lazy, *, clock: str) -> Lazy:
+    """Facts that stand in the patient's own row."""
+    aged = with_age(patients, "born_day", "index_day", name="age_at_index_years", clock=clock)
+    allergens = nw.col("anaphylactic_allergens").str.strip_chars().str.to_lowercase()
     return aged.select(
         *_KEPT,
         "index_day",
@@ -106,85 +130,4 @@ def _baseline_facts(study: Study, who: Lazy) -> Lazy:
     )
 
 
-def donor_facts(study: Study, *, on_day: int) -> Lazy:
-    """One row per donor on a day: age, body mass, infections that stay, donations and recipients so far."""
-    days = study.frame("donors").with_columns(nw.lit(on_day).cast(nw.Int64).alias("on_day"))
-    aged = with_age(days, "born_day", "on_day", name="donor_age_years", clock=study.manifest.clock)
-    own = aged.select(
-        "donor_id",
-        "kind",
-        "status",
-        "donor_age_years",
-        nw.col("bmi").alias("donor_bmi"),
-        settled("cmv_igg").alias("donor_cmv_igg"),
-        settled("ebv_igg").alias("donor_ebv_igg"),
-        (nw.col("deferred_until_day") > on_day).alias("is_deferred_by_date"),
-    )
-    given = donor_link(study).filter(nw.col("administered_day") <= on_day)
-    n_patients = _distinct(given, "donor_id", "patient_id", name="n_recipients")
-    n_sessions = _distinct(given, "donor_id", "session_id", name="n_sessions_given")
-    donations = study.frame("donations").filter(nw.col("donated_day") <= on_day)
-    donated = donations.group_by("donor_id").agg(
-        count("n_donations"), nw.col("donated_day").max().alias("last_donated_day")
-    )
-    facts = beside(own, n_patients, n_sessions, donated, on="donor_id")
-    counts = [nw.col(c).fill_null(0) for c in ("n_recipients", "n_sessions_given", "n_donations")]
-    return facts.with_columns(*counts)
-
-
-def unit_facts(study: Study, *, on_day: int) -> Lazy:
-    """One row per unit on a day: dose, expiry, its donors, and whether a hold lies on any part of it."""
-    units = study.frame("units").select(
-        "unit_id",
-        "batch_id",
-        "product",
-        "release_pathway",
-        "supplier_lot",
-        "dose_grams",
-        "has_supplier_certificate",
-        "is_cold_chain_unbroken",
-        "has_retention_sample",
-        "is_label_verified",
-        (nw.col("expires_day") - on_day).cast(nw.Int64).alias("days_to_expiry"),
-    )
-    links = study.frame("unit_donors").select("unit_id", "donor_id").unique()
-    kinds = study.frame("donors").select("donor_id", "kind")
-    donors = (
-        links.join(kinds, on="donor_id", how="left")
-        .group_by("unit_id")
-        .agg(
-            count("n_donors"),
-            (nw.col("kind") == "autologous").cast(nw.Int64).max().alias("autologous"),
-        )
-        .select("unit_id", "n_donors", (nw.col("autologous") == 1).alias("is_autologous"))
-    )
-    quality = study.frame("batches").select("batch_id", "is_quality_passed")
-    held = yes_if_any(_held_units(study, units, links, on_day=on_day), "unit_id", name="has_hold")
-    return (
-        units.join(donors, on="unit_id", how="left")
-        .join(quality, on="batch_id", how="left")
-        .join(held, on="unit_id", how="left")
-        .with_columns(nw.col("has_hold").fill_null(False))
-    )
-
-
-def _held_units(study: Study, units: Lazy, links: Lazy, *, on_day: int) -> Lazy:
-    """Units under a hold of their own, of their batch or of one of their donors."""
-    # A hold without a first day stands until it is lifted: unknown is on the safe side.
-    has_begun = nw.col("placed_day").is_null() | (nw.col("placed_day") <= on_day)
-    is_open = nw.col("lifted_day").is_null() | (nw.col("lifted_day") > on_day)
-    holds = study.frame("holds").filter(has_begun & is_open)
-    own = holds.filter(~nw.col("unit_id").is_null()).select("unit_id")
-    batches = holds.filter(~nw.col("batch_id").is_null()).select("batch_id").unique()
-    donors = holds.filter(~nw.col("donor_id").is_null()).select("donor_id").unique()
-    by_batch = units.join(batches, on="batch_id", how="inner").select("unit_id")
-    by_donor = links.join(donors, on="donor_id", how="inner").select("unit_id")
-    return nw.concat([own, by_batch, by_donor])
-
-
-def _distinct(frame: Lazy, by: str, what: str, *, name: str) -> Lazy:
-    """The number of different values of one column for each value of another."""
-    return frame.select(by, what).unique().group_by(by).agg(count(name))
-
-
-__all__ = ["donor_facts", "patient_facts", "unit_facts"]
+__all__ = ["donation_facts", "donor_facts", "patient_facts", "recipient_facts", "unit_facts", "unit_holds"]

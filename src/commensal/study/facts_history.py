@@ -5,8 +5,9 @@ from __future__ import annotations
 import narwhals as nw
 
 from commensal.study.calendar import Lazy
-from commensal.study.facts_tools import beside, since_index
+from commensal.study.facts_tools import beside, consent_stands, since_index
 from commensal.study.folder import Study
+from commensal.vocabulary.units import analytes
 
 # Fact, analyte in its canonical unit. Of several results on one day the lowest counts: the cautious side.
 LABS = (
@@ -153,11 +154,17 @@ def lab_facts(study: Study, who: Lazy) -> Lazy:
         .filter(nw.col("analyte").is_in(names) & ~nw.col("value").is_null())
         .join(who, on="patient_id", how="inner")
         .filter(nw.col("collected_day") <= nw.col("index_day"))
-        .select("patient_id", "analyte", "collected_day", "value")
+        .select("patient_id", "analyte", "collected_day", "value", "unit")
     )
     latest = before.group_by("patient_id", "analyte").agg(nw.col("collected_day").max().alias("latest"))
     values = before.join(latest, on=["patient_id", "analyte"], how="inner")
     values = values.filter(nw.col("collected_day") == nw.col("latest"))
+    # A value in a foreign unit is no number of the canonical one, and an older value is not the latest.
+    is_foreign = nw.any_horizontal(
+        *[(nw.col("analyte") == name) & (nw.col("unit") != analytes().get(name).unit) for name in names],
+        ignore_nulls=True,
+    )
+    values = values.with_columns(nw.when(~is_foreign).then(nw.col("value")).alias("value"))
     of_analyte = {
         fact: nw.when(nw.col("analyte") == analyte).then(nw.col("value")).alias(fact)
         for fact, analyte in LABS
@@ -170,23 +177,42 @@ def lab_facts(study: Study, who: Lazy) -> Lazy:
 
 
 def consent_facts(study: Study, who: Lazy) -> Lazy:
-    """Consents of patients: yes while one stands, no where it was withdrawn, unknown where none is on record.
+    """Consents of patients, and the days from consent to index and to the first study procedure.
 
     ``days_from_index_to_consent`` is the day of the earliest consent that lets data in (informed, data use,
-    waiver), ``consent_type`` its type; ``study_id`` the study of the standing consents (the first by name).
+    waiver), ``consent_type`` its type; the others say whether one stands.
     """
+    placed = _consents(study, who)
+    return beside(_standing(placed), _entry(placed), _days_to_procedure(study, placed, who))
+
+
+def consents_on(study: Study, who: Lazy, *, on_day: int) -> Lazy:
+    """Consents of patients as they stood on a day: what was signed later, or undated, is not looked at."""
+    placed = _consents(study, who).filter(nw.col("signed_day") <= on_day)
+    return _standing(placed, on_day=on_day)
+
+
+def _consents(study: Study, who: Lazy) -> Lazy:
     consents = study.frame("consents").filter(~nw.col("patient_id").is_null())
-    stands = nw.col("withdrawn_day").is_null() & nw.col("withdrawal_level").is_null()
-    placed = consents.join(who, on="patient_id", how="inner").with_columns(
+    placed = consents.join(who, on="patient_id", how="inner")
+    return placed.with_columns(since_index("signed_day").alias("signed"))
+
+
+def _standing(placed: Lazy, *, on_day: int | None = None) -> Lazy:
+    """Yes while a consent stands, no where it was withdrawn, unknown where none is on record.
+
+    ``study_id`` is the study of the standing consents (the first by name).
+    """
+    stands = consent_stands(on_day=on_day)
+    marked = placed.with_columns(
         stands.cast(nw.Int64).alias("stands"),
         nw.when(stands).then(nw.col("study_id")).alias("standing_study"),
-        since_index("signed_day").alias("signed"),
     )
     marks = {
         fact: nw.when(nw.col("type") == kind).then(nw.col("stands")).alias(fact) for fact, kind in CONSENTS
     }
-    facts = (
-        placed.with_columns(*marks.values())
+    return (
+        marked.with_columns(*marks.values())
         .group_by("patient_id")
         .agg(
             *[nw.col(fact).max().alias(fact) for fact in marks],
@@ -194,7 +220,6 @@ def consent_facts(study: Study, who: Lazy) -> Lazy:
         )
         .with_columns(*[(nw.col(fact) == 1).alias(fact) for fact in marks])
     )
-    return beside(facts, _entry(placed), _days_to_procedure(study, placed, who))
 
 
 def _entry(placed: Lazy) -> Lazy:
