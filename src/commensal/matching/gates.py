@@ -16,7 +16,7 @@ from commensal.bank.release import screening_results
 from commensal.bank.stock import picked
 from commensal.matching.recipient import Recipient, allergen_words
 from commensal.matching.stock import Lot
-from commensal.study import Study
+from commensal.study import Study, unit_facts
 from commensal.vocabulary import Route, is_compatible
 from commensal.vocabulary.donor_verdicts import ScreeningResult, ScreeningVerdict, release_window
 from commensal.vocabulary.rules import Rule, Verdict, in_force, judge_each, read_rules, worst
@@ -60,10 +60,15 @@ def judge_lots(
     """Judge every lot for one recipient, in the order given."""
     rules = gate_rules(on=on)
     screens = Screens(study, lots, profile=profile, on=on)
+    units = {
+        unit["unit_id"]: unit
+        for unit in unit_facts(study, on_day=on_day).collect("polars").to_native().iter_rows(named=True)
+    }
     judged = []
     for lot in lots:
-        facts = lot_facts(lot, recipient=recipient, on_day=on_day, route=route, screens=screens)
-        verdicts = judge_each({**recipient.facts, **facts}, rules=rules)
+        unit = units[lot.unit_id]
+        facts = lot_facts(lot, unit=unit, recipient=recipient, route=route, screens=screens)
+        verdicts = judge_each({**recipient.facts, **unit, **facts}, rules=rules)
         judged.append(_gated(lot, verdicts, recipient=recipient, screens=screens))
     return judged
 
@@ -93,17 +98,13 @@ def _refused(lot: Lot, recipient: Recipient) -> list[tuple[str, str]]:
 
 
 def lot_facts(
-    lot: Lot, *, recipient: Recipient, on_day: int, route: Route | None, screens: Screens
+    lot: Lot, *, unit: Mapping[str, Any], recipient: Recipient, route: Route | None, screens: Screens
 ) -> dict[str, Any]:
-    """Return the facts the gates ask of a lot for a recipient; what nobody recorded is None."""
-    unit = lot.unit
-    expires, dose = unit["expires_day"], unit["dose_grams"]
-    weight = recipient.weight_kilograms
+    """Return what stands between a lot and a recipient, beside the unit's facts; not recorded is None."""
+    dose, weight = unit["dose_grams"], recipient.facts["body_mass_kilograms"]
+    is_own = [donor.get("patient_id") == recipient.patient_id for donor in lot.donors]
     return {
-        "release_pathway": unit["release_pathway"],
         "is_released": lot.is_released,
-        "has_hold": lot.hold != "none",
-        "days_to_expiry": None if expires is None else expires - on_day,
         "donor_screening": screens.of(lot),
         "donor_cmv_igg": screens.finding(lot, "cmv_igg"),
         "donor_ebv_igg": screens.finding(lot, "ebv_igg"),
@@ -114,32 +115,17 @@ def lot_facts(
         "is_product_fit_for_route": is_compatible(unit["product"], route=route)
         if route and unit["product"]
         else None,
-        **_restriction(lot, recipient),
-        "dose_grams": dose,
+        "is_meant_for_recipient": _is_meant(lot, recipient, is_own=is_own, unit=unit),
+        "is_donor_recipient": any(is_own),
         "dose_grams_per_kilogram": dose / weight if dose is not None and weight else None,
     }
 
 
-def _restriction(lot: Lot, recipient: Recipient) -> dict[str, bool | None]:
-    kinds = [donor.get("kind") for donor in lot.donors]
-    own = [donor.get("patient_id") == recipient.patient_id for donor in lot.donors]
-    is_autologous = "autologous" in (*kinds, lot.unit["product"])
-    restricted = (
-        True if is_autologous else _any(None if kind is None else kind == "directed" for kind in kinds)
-    )
-    meant = (
-        all(own) and bool(own)
-        if is_autologous
-        else True
-        if lot.reserved_for == recipient.patient_id
-        else None
-    )
-    return {
-        "is_autologous": is_autologous,
-        "is_restricted_to_one_patient": restricted,
-        "is_meant_for_recipient": meant,
-        "is_donor_recipient": any(own),
-    }
+def _is_meant(lot: Lot, recipient: Recipient, *, is_own: list[bool], unit: Mapping[str, Any]) -> bool | None:
+    """Own material is meant for the donor; of directed material only a reservation says for whom."""
+    if unit["is_autologous"]:
+        return bool(is_own) and all(is_own)
+    return True if lot.reserved_for == recipient.patient_id else None
 
 
 def _together(statuses: Iterable[str | None]) -> str | None:
@@ -188,8 +174,8 @@ class Screens:
         donations = study.read("donations", columns=["donation_id", "donated_on"])
         self._donated_on = dict(donations.iter_rows())
         self._profile, self._on = profile, on
-        self._in_force: dict[date, Profile] = {}
         self._judged: dict[tuple[str, str | None, str], ScreeningVerdict | None] = {}
+        self._found: dict[tuple[str, str], str | None] = {}
 
     def of(self, lot: Lot) -> str:
         """Return the least favourable verdict of the lot's donors around their donations."""
@@ -234,12 +220,10 @@ class Screens:
         )
 
     def _profile_on(self, donated: date) -> Profile:
-        """Return the profile in force for stool of a day, read once a day; a signed one as it was signed."""
+        """Return the profile in force for stool of a day; a signed one as it was signed."""
         if isinstance(self._profile, Profile):
             return self._profile
-        if donated not in self._in_force:
-            self._in_force[donated] = screening_profile(self._profile, on=donated)
-        return self._in_force[donated]
+        return screening_profile(self._profile, on=donated)
 
     def finding(self, lot: Lot, analyte: str) -> str | None:
         """Return an analyte in the lot's donors: positive if any is, negative if all are, else unknown.
@@ -249,10 +233,13 @@ class Screens:
         return _together(self._finding(donor, analyte) for donor in lot.donors)
 
     def _finding(self, donor: Mapping[str, Any], analyte: str) -> str | None:
-        found = {
-            r.result
-            for r in self._results.get(donor["donor_id"], [])
-            if r.analyte == analyte and r.collected_on <= self._on and not r.is_resolved
-        }
-        found.add(donor.get(analyte) or "pending")
-        return next((result for result in ("positive", "negative") if result in found), None)
+        key = (donor["donor_id"], analyte)
+        if key not in self._found:
+            found = {
+                r.result
+                for r in self._results.get(donor["donor_id"], [])
+                if r.analyte == analyte and r.collected_on <= self._on and not r.is_resolved
+            }
+            found.add(donor.get(analyte) or "pending")
+            self._found[key] = next((r for r in ("positive", "negative") if r in found), None)
+        return self._found[key]

@@ -37,7 +37,7 @@ STATEMENT = (
 )
 UNIT_TABLES = ("units", "unit_donors", "custody")
 DONOR_TABLES = ("donors", "screenings", "donations")
-RECIPIENT_TABLES = ("patients", "consents", "adverse_events", "sessions", "lab_results")
+RECIPIENT_TABLES = ("patients", "consents", "adverse_events", "sessions", "lab_results", "exposures")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def match(
             expected="a study with dates, since lots expire and screens age by the calendar",
         )
     on, planned = EPOCH + timedelta(days=on_day), _route(route)
-    who = read_recipient(study, recipient=recipient, on=on, on_day=on_day, study_id=study_id)
+    who = read_recipient(study, recipient=recipient, on_day=on_day, study_id=study_id)
     lots = candidate_lots(study, on_day=on_day)
     gated = judge_lots(study, lots, recipient=who, on=on, on_day=on_day, profile=profile, route=planned)
     communities = _communities(study, gated, recipient=recipient, on_day=on_day)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import polars as pl
 
+from commensal.bank.stock import picked
 from commensal.errors import InputError, nearest
-from commensal.study import Study
-from commensal.vocabulary import causality_categories, indication, is_within
+from commensal.study import Study, recipient_facts
+from commensal.vocabulary import causality_categories, is_within
+
+TABLES = ("exposures", "lab_results", "consents")
+"""The tables, beside the patient's own row, that a recipient's facts rest on."""
 
 SEVERE_FROM_GRADE = 3
 """An adverse event from this grade on, or a serious one, bars its donor (design choice)."""
@@ -23,14 +26,14 @@ class Recipient:
 
     ``allergens`` is None where nobody asked, empty where there are none. ``reactions`` says of each donor
     whether a serious or severe event suspected of the material followed: True, or None where the record
-    leaves it open; a donor that is not named caused none. ``facts`` are the gates' facts.
+    leaves it open; a donor that is not named caused none. ``facts`` are the
+    recipient's facts on the day, as the study defines them.
     """
 
     patient_id: str
     indication: str | None
     allergens: frozenset[str] | None
     reactions: Mapping[str, bool | None]
-    weight_kilograms: float | None
     facts: Mapping[str, Any]
 
     @property
@@ -39,7 +42,7 @@ class Recipient:
         return self.indication is not None and is_within(self.indication, "cdi")
 
 
-def read_recipient(study: Study, *, recipient: str, on: date, on_day: int, study_id: str | None) -> Recipient:
+def read_recipient(study: Study, *, recipient: str, on_day: int, study_id: str | None) -> Recipient:
     """Return the recipient's facts on a day. Refuses (InputError) a patient the study does not hold."""
     patients = study.read("patients")
     found = patients.filter(pl.col("patient_id") == recipient)
@@ -48,28 +51,21 @@ def read_recipient(study: Study, *, recipient: str, on: date, on_day: int, study
             f"there is no patient {recipient!r} in the study",
             expected=nearest(recipient, patients["patient_id"].to_list()),
         )
-    row = found.row(0, named=True)
-    consents = _of(study, "consents", recipient)
-    allergens = row["anaphylactic_allergens"]
-    listed = None if allergens is None else allergen_words(allergens)
+    allergens = found["anaphylactic_allergens"][0]
+    facts = _facts(study, found, on_day=on_day)
     return Recipient(
         patient_id=recipient,
-        indication=row["indication"],
-        allergens=listed,
+        indication=facts["indication"],
+        allergens=None if allergens is None else allergen_words(allergens),
         reactions=_reactions(study, recipient, on_day=on_day),
-        weight_kilograms=_weight(study, recipient, on_day=on_day),
-        facts={
-            "has_anaphylactic_food_allergy": None if listed is None else bool(listed),
-            "immunocompromise": row["immunocompromise"],
-            "recipient_cmv_igg": _settled(row["cmv_igg"]),
-            "recipient_ebv_igg": _settled(row["ebv_igg"]),
-            "age_at_index_years": _age(row["born_on"], on),
-            "has_treatment_consent": _consented(consents, "informed_signed", on_day=on_day),
-            "has_guardian_permission": _consented(consents, "guardian_permission", on_day=on_day),
-            "evidence_status": _evidence_status(row["indication"]),
-            "study_id": study_id or _study_of(consents, on_day=on_day),
-        },
+        facts={**facts, "study_id": study_id or facts["study_id"]},
     )
+
+
+def _facts(study: Study, patient: pl.DataFrame, *, on_day: int) -> dict[str, Any]:
+    of = {table: picked(study, table, key="patient_id", values=patient["patient_id"]) for table in TABLES}
+    alone = Study(manifest=study.manifest, frames={"patients": patient, **of})
+    return recipient_facts(alone, on_day=on_day).collect("polars").to_native().row(0, named=True)
 
 
 def allergen_words(text: str) -> frozenset[str]:
@@ -79,52 +75,6 @@ def allergen_words(text: str) -> frozenset[str]:
 
 def _of(study: Study, table: str, recipient: str) -> pl.DataFrame:
     return study.read(table).filter(pl.col("patient_id") == recipient)
-
-
-def _settled(result: str | None) -> str | None:
-    return result if result in ("negative", "positive") else None
-
-
-def _age(born: date | None, on: date) -> int | None:
-    """Return completed years; the age on the day, since a recipient to be matched may have no index yet."""
-    return None if born is None else on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-
-
-def _evidence_status(code: str | None) -> str | None:
-    entry = indication(code) if code else None
-    return None if entry is None or entry.is_group else entry.status
-
-
-def _standing(consents: pl.DataFrame, *, on_day: int) -> pl.DataFrame:
-    withdrawn = pl.col("withdrawn_day").is_not_null() & (pl.col("withdrawn_day") <= on_day)
-    return consents.filter(
-        (pl.col("signed_day") <= on_day)
-        & ~withdrawn
-        & ~(pl.col("withdrawn_day").is_null() & pl.col("withdrawal_level").is_not_null())
-    )
-
-
-def _consented(consents: pl.DataFrame, kind: str, *, on_day: int) -> bool | None:
-    """Return True for a standing consent, False where one was withdrawn, None where none is on record."""
-    signed = consents.filter(pl.col("type") == kind)
-    if _standing(signed, on_day=on_day).height:
-        return True
-    withdrawn = signed.filter(
-        pl.col("withdrawn_day").is_not_null() | pl.col("withdrawal_level").is_not_null()
-    )
-    return False if withdrawn.height else None
-
-
-def _study_of(consents: pl.DataFrame, *, on_day: int) -> str | None:
-    named = _standing(consents, on_day=on_day).filter(pl.col("study_id").is_not_null())
-    return min(named["study_id"], default=None)
-
-
-def _weight(study: Study, recipient: str, *, on_day: int) -> float | None:
-    rows = _of(study, "lab_results", recipient).filter(
-        (pl.col("analyte") == "body_mass") & (pl.col("collected_day") <= on_day) & (pl.col("unit") == "kg")
-    )
-    return rows.sort("collected_day", "lab_result_id")["value"][-1] if rows.height else None
 
 
 def _reactions(study: Study, recipient: str, *, on_day: int) -> dict[str, bool | None]:

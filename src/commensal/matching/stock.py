@@ -31,7 +31,6 @@ class Lot:
     donations: tuple[tuple[str, str | None], ...]
     custody: str
     is_released: bool | None
-    hold: str
     reserved_for: str | None
     refusal: str
 
@@ -86,7 +85,6 @@ def _lot(
         donations=tuple(parts),
         custody=row["custody"],
         is_released=None if row["custody"] == "none" else row["is_released"],
-        hold=row["hold"],
         reserved_for=row["reserved_for"],
         refusal=row["reason"] or "",
     )

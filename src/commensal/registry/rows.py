@@ -49,3 +49,12 @@ def unit_study(unit: str, *, on_day: int) -> Study:
         **{table: MODELS[table].objects.filter(donor__in=donors) for table in of_donor},
     }
     return live_study({table: frame_of(table, found) for table, found in rows.items()}, on_day=on_day)
+
+
+def donor_study(donor: str, *, on_day: int) -> Study:
+    """Return a live study of one donor: the donor's row, screenings and consents."""
+    rows = {
+        "donors": MODELS["donors"].objects.filter(pk=donor),
+        **{table: MODELS[table].objects.filter(donor=donor) for table in ("screenings", "consents")},
+    }
+    return live_study({table: frame_of(table, found) for table, found in rows.items()}, on_day=on_day)

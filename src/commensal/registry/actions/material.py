@@ -11,11 +11,9 @@ from commensal.bank.release import screening_results
 from commensal.errors import InputError, RefusedError
 from commensal.registry.actions.custody import append, day_of
 from commensal.registry.actions.desk import Desk, action
-from commensal.registry.models import MODELS
-from commensal.registry.rows import frame_of, unit_study
+from commensal.registry.rows import donor_study, unit_study
 from commensal.registry.scope import Person, sites_of
-from commensal.study.conform import conform
-from commensal.study.inputs import INPUTS
+from commensal.study import donor_facts
 from commensal.vocabulary.donor_verdicts import ScreeningVerdict, donor_verdict
 from commensal.vocabulary.questionnaires import QuestionAnswer, questionnaire_facts
 from commensal.vocabulary.rules import Verdict, combine, judge_each, worst
@@ -73,15 +71,17 @@ def resolve_result(desk: Desk, *, result: str) -> Any:
 def donor_screen(donor: Any, *, on: date) -> tuple[ScreeningVerdict, tuple[Verdict, ...]]:
     """Return the laboratory verdict on a donor and the verdicts of the questionnaire, on a day."""
     profile = profile_on(on)
-    found = conform(
-        frame_of("screenings", MODELS["screenings"].objects.filter(donor=donor)), INPUTS["screenings"]
-    )
+    study = donor_study(donor.pk, on_day=day_of(on))
+    found = study.read("screenings")
     laboratory = donor_verdict(screening_results(found), profile=profile, on=on)
-    return laboratory, judge_each(donor_facts(donor, found, on=on), rules=profile.rules_for("donor"))
+    facts = donor_facts(study, on_day=day_of(on)).collect("polars").to_native().row(0, named=True)
+    recorded = {fact: value for fact, value in facts.items() if value is not None}
+    asked = {**_questionnaire(found, on=on), **recorded}
+    return laboratory, judge_each(asked, rules=profile.rules_for("donor"))
 
 
-def donor_facts(donor: Any, screenings: Any, *, on: date) -> dict[str, Any]:
-    """Return what is known of a donor for the questionnaire's rules."""
+def _questionnaire(screenings: Any, *, on: date) -> dict[str, Any]:
+    """Return what a donor's answers say on a day; what the donor's own record says goes before it."""
     answers = [
         QuestionAnswer(
             row["analyte"],
@@ -94,27 +94,7 @@ def donor_facts(donor: Any, screenings: Any, *, on: date) -> dict[str, Any]:
         for row in screenings.iter_rows(named=True)
         if row["specimen"] in ("questionnaire", "examination") and row["collected_on"] is not None
     ]
-    age = _age(donor.born_on, on=on)
-    known = {
-        "donor_age_years": age,
-        "is_minor_donor": None if age is None else age < 18,
-        "donor_bmi": donor.bmi,
-        "is_donor_pregnant": False if donor.sex == "male" else None,
-        "has_donor_consent": _has_consent(donor, on=on),
-    }
-    recorded = {fact: value for fact, value in known.items() if value is not None}
-    return {**questionnaire_facts(answers, on=on), **recorded}
-
-
-def _has_consent(donor: Any, *, on: date) -> bool | None:
-    signed = MODELS["consents"].objects.filter(donor=donor, type="donor_consent", signed_on__lte=on)
-    return signed.filter(withdrawn_on__isnull=True).exists() if signed.exists() else None
-
-
-def _age(born_on: date | None, *, on: date) -> int | None:
-    if born_on is None:
-        return None
-    return on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day))
+    return questionnaire_facts(answers, on=on)
 
 
 @action("physician", needs_reason=True)
