@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from commensal.bank import criteria
 from commensal.vocabulary.conditions import kinds_of
 from commensal.vocabulary.eligibility import RULE_SETS, rule_set
 from commensal.vocabulary.facts import KINDS, facts
@@ -12,7 +13,19 @@ from commensal.vocabulary.sources import CONFIDENCES, find_source, sources
 
 ON = date(2026, 1, 1)
 PROFILES = [screening_profile(code, on=ON) for code in profile_codes()]
-RULES = [rule for name in RULE_SETS for rule in rule_set(name)] + [rule for p in PROFILES for rule in p.rules]
+RELEASE = [
+    *criteria.OF_THE_UNIT,
+    *criteria.OF_OWN_MATERIAL,
+    *criteria.OF_A_DONATION,
+    criteria.IN_TIME,
+    *criteria.OF_A_SUPPLY,
+    criteria.shelf_life_rule(next(p.shelf_life for p in PROFILES if p.shelf_life)),
+]
+RULES = [
+    *(rule for name in RULE_SETS for rule in rule_set(name)),
+    *(rule for profile in PROFILES for rule in profile.rules),
+    *RELEASE,
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from commensal.vocabulary.conditions import All, Compare, Condition, IsTrue, Known, OneOf
 from commensal.vocabulary.rules import Rule, Verdict
+from commensal.vocabulary.screening import ShelfLife
 from commensal.vocabulary.sources import find_source
 
 
@@ -139,6 +140,14 @@ OF_A_SUPPLY = (
         "lot",
     ),
 )
+
+
+def shelf_life_rule(life: ShelfLife) -> Rule:
+    """Return the criterion that frozen material expires within a profile's shelf life."""
+    sentence = f"The expiry date lies at most {life.months} months after production."
+    condition = Compare("shelf_life_days", "at_most", life.days)
+    return release_rule("shelf_life", sentence, condition, life.source, life.confidence, "lot")
+
 
 FROZEN = ("frozen_suspension", "frozen_capsule", "wmt_frozen")
 

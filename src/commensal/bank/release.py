@@ -24,7 +24,7 @@ from commensal.bank.criteria import (
     OF_THE_UNIT,
     Criterion,
     criterion,
-    release_rule,
+    shelf_life_rule,
 )
 from commensal.bank.custody import fold
 from commensal.bank.stock import events_of, picked
@@ -32,7 +32,6 @@ from commensal.errors import InputError
 from commensal.study import Study, donation_facts, unit_facts
 from commensal.study.calendar import Lazy
 from commensal.study.facts_material import LABORATORY
-from commensal.vocabulary.conditions import Compare
 from commensal.vocabulary.donor_verdicts import ScreeningResult, release_window
 from commensal.vocabulary.rules import BINDING, Rule, judge_each, worst
 from commensal.vocabulary.screening import Profile
@@ -165,12 +164,9 @@ def _is_second_person(released_by: str | None, signed_by: str | None, *, operato
 
 
 def _shelf_life_rule(unit: dict[str, Any], profile: Profile) -> tuple[Rule, ...]:
-    life = profile.shelf_life
-    if life is None or unit["product"] not in FROZEN:
+    if profile.shelf_life is None or unit["product"] not in FROZEN:
         return ()
-    sentence = f"The expiry date lies at most {life.months} months after production."
-    condition = Compare("shelf_life_days", "at_most", life.days)
-    return (release_rule("shelf_life", sentence, condition, life.source, life.confidence, "lot"),)
+    return (shelf_life_rule(profile.shelf_life),)
 
 
 # --- one donor's part
