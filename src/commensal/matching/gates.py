@@ -18,7 +18,7 @@ from commensal.matching.recipient import Recipient, allergen_words
 from commensal.matching.stock import Lot
 from commensal.study import Study, unit_facts
 from commensal.vocabulary import Route, is_compatible
-from commensal.vocabulary.donor_verdicts import ScreeningResult, ScreeningVerdict, release_window
+from commensal.vocabulary.donor_verdicts import Evidence, ScreeningVerdict, evidence_of, window_verdict
 from commensal.vocabulary.rules import Rule, Verdict, in_force, judge_each, read_rules, worst
 from commensal.vocabulary.screening import Profile, screening_profile
 
@@ -175,6 +175,7 @@ class Screens:
         self._donated_on = dict(donations.iter_rows())
         self._profile, self._on = profile, on
         self._judged: dict[tuple[str, str | None, str], ScreeningVerdict | None] = {}
+        self._gathered: dict[str, list[tuple[Profile, tuple[Evidence, ...]]]] = {}
         self._found: dict[tuple[str, str], str | None] = {}
 
     def of(self, lot: Lot) -> str:
@@ -206,18 +207,27 @@ class Screens:
         return self._judged[key]
 
     def _verdict(self, donor: str, donation: str | None, pathway: str) -> ScreeningVerdict | None:
-        results: list[ScreeningResult] = self._results.get(donor, [])
         donated = self._donated_on.get(donation)
         if donated is None:
             return None
-        return release_window(
-            results,
-            profile=self._profile_on(donated),
+        profile = self._profile_on(donated)
+        return window_verdict(
+            self._evidence(donor, profile),
+            profile=profile,
             donated_on=donated,
-            on=self._on,
             pathway=pathway,
             donation_id=donation or "",
         )
+
+    def _evidence(self, donor: str, profile: Profile) -> tuple[Evidence, ...]:
+        """Return what the donor's results say, gathered once for each profile: few are in force in turn."""
+        gathered = self._gathered.setdefault(donor, [])
+        for judged_by, evidence in gathered:
+            if judged_by is profile:
+                return evidence
+        evidence = evidence_of(self._results.get(donor, []), profile=profile, on=self._on)
+        gathered.append((profile, evidence))
+        return evidence
 
     def _profile_on(self, donated: date) -> Profile:
         """Return the profile in force for stool of a day; a signed one as it was signed."""

@@ -68,6 +68,20 @@ class AnalyteVerdict:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a donor's results say of one analyte before any window is asked about.
+
+    ``results`` still speak; ``blocked`` is the verdict that unresolved findings force; ``usable`` are those
+    that can stand for a screen.
+    """
+
+    requirement: Requirement
+    results: tuple[ScreeningResult, ...]
+    blocked: AnalyteVerdict | None
+    usable: tuple[ScreeningResult, ...]
+
+
+@dataclass(frozen=True)
 class ScreeningVerdict:
     """The laboratory verdict on a donor or a donation, analyte by analyte."""
 
@@ -97,10 +111,14 @@ def donor_verdict(results: Iterable[ScreeningResult], *, profile: Profile, on: d
     nothing but stale, pending or invalid results are on file; so is every donor under a profile that is
     incomplete and unsigned. Results collected after ``on`` are not looked at.
     """
+    evidence = evidence_of(results, profile=profile, on=on)
+    return _screening_verdict(profile, [_opening_verdict(known, profile, on) for known in evidence])
+
+
+def evidence_of(results: Iterable[ScreeningResult], *, profile: Profile, on: date) -> tuple[Evidence, ...]:
+    """Return what a donor's results up to a day say of each analyte of a profile, whatever the donation."""
     known = _by_analyte(results, on)
-    return _screening_verdict(
-        profile, [_opening_verdict(need, known, profile, on) for need in profile.requirements]
-    )
+    return tuple(_evidence(need, known) for need in profile.requirements)
 
 
 def release_window(
@@ -121,6 +139,24 @@ def release_window(
     decides. A ``historical`` record is never issuable. Blood drawn before the earliest closing lag never
     releases.
     """
+    return window_verdict(
+        evidence_of(results, profile=profile, on=on),
+        profile=profile,
+        donated_on=donated_on,
+        pathway=pathway,
+        donation_id=donation_id,
+    )
+
+
+def window_verdict(
+    evidence: Iterable[Evidence],
+    *,
+    profile: Profile,
+    donated_on: date,
+    pathway: str = "bookend",
+    donation_id: str = "",
+) -> ScreeningVerdict:
+    """Judge one donation as :func:`release_window` does, from evidence gathered once for all of a donor's."""
     pathways = release_pathways()
     if pathway not in pathways:
         raise InputError(f"unknown release pathway {pathway!r}", expected=nearest(pathway, pathways))
@@ -130,11 +166,9 @@ def release_window(
         return ScreeningVerdict(
             profile.code, "undetermined", (), reason="The supplier's certificate decides."
         )
-    known = _by_analyte(results, on)
     own_stool = donation_id if pathway == "direct_testing" else None
     return _screening_verdict(
-        profile,
-        [_window_verdict(need, known, profile, donated_on, own_stool) for need in profile.requirements],
+        profile, [_window_verdict(known, profile, donated_on, own_stool) for known in evidence]
     )
 
 
@@ -161,6 +195,11 @@ def _of(requirement: Requirement, results: Results) -> list[ScreeningResult]:
     mine = results.get(requirement.analyte, [])
     replaced = {result.supersedes for result in mine if result.supersedes}
     return [result for result in mine if result.result == "positive" or result.result_id not in replaced]
+
+
+def _evidence(requirement: Requirement, results: Results) -> Evidence:
+    mine = tuple(_of(requirement, results))
+    return Evidence(requirement, mine, _blocked(requirement, mine), tuple(_usable(requirement, mine)))
 
 
 def _blocked(requirement: Requirement, results: Sequence[ScreeningResult]) -> AnalyteVerdict | None:
@@ -217,38 +256,30 @@ def _has_enough(requirement: Requirement, results: Iterable[ScreeningResult]) ->
     return len({result.collected_on for result in results}) >= requirement.n_separate_days
 
 
-def _opening_verdict(
-    requirement: Requirement, results: Results, profile: Profile, day: date
-) -> AnalyteVerdict:
-    mine = _of(requirement, results)
-    blocked = _blocked(requirement, mine)
-    if blocked:
-        return blocked
-    opening = [r for r in _usable(requirement, mine) if _opens(requirement, r, profile, day)]
+def _opening_verdict(evidence: Evidence, profile: Profile, day: date) -> AnalyteVerdict:
+    requirement = evidence.requirement
+    if evidence.blocked:
+        return evidence.blocked
+    opening = [r for r in evidence.usable if _opens(requirement, r, profile, day)]
     if _has_enough(requirement, opening):
         return _met(requirement, opening)
     return _undetermined(requirement, f"no valid {requirement.label} on file in time")
 
 
 def _window_verdict(
-    requirement: Requirement,
-    results: Results,
-    profile: Profile,
-    donated_on: date,
-    own_stool: str | None,
+    evidence: Evidence, profile: Profile, donated_on: date, own_stool: str | None
 ) -> AnalyteVerdict:
-    mine = _of(requirement, results)
-    blocked = _blocked(requirement, mine)
-    if blocked:
-        return blocked
+    requirement = evidence.requirement
+    if evidence.blocked:
+        return evidence.blocked
     if own_stool is not None and "stool" in requirement.specimens:
-        return _own_stool_verdict(requirement, mine, own_stool)
-    opening = [r for r in _usable(requirement, mine) if _opens(requirement, r, profile, donated_on)]
+        return _own_stool_verdict(evidence, own_stool)
+    opening = [r for r in evidence.usable if _opens(requirement, r, profile, donated_on)]
     if not _has_enough(requirement, opening):
         return _undetermined(requirement, "no valid opening screen before the donation")
     if not requirement.closing or not _asks_closing(requirement, profile):
         return _met(requirement, opening)
-    return _closing_verdict(requirement, opening, mine, profile, donated_on)
+    return _closing_verdict(evidence, opening, profile, donated_on)
 
 
 def _asks_closing(requirement: Requirement, profile: Profile) -> bool:
@@ -256,10 +287,9 @@ def _asks_closing(requirement: Requirement, profile: Profile) -> bool:
     return interval is None or interval.closing is not False
 
 
-def _own_stool_verdict(
-    requirement: Requirement, results: Iterable[ScreeningResult], donation_id: str
-) -> AnalyteVerdict:
-    own = [result for result in results if donation_id and result.donation_id == donation_id]
+def _own_stool_verdict(evidence: Evidence, donation_id: str) -> AnalyteVerdict:
+    requirement = evidence.requirement
+    own = [result for result in evidence.results if donation_id and result.donation_id == donation_id]
     negative = _usable(requirement, own)
     if negative and not _awaited(own):
         return _met(requirement, negative)
@@ -271,17 +301,14 @@ def _awaited(results: Iterable[ScreeningResult]) -> bool:
 
 
 def _closing_verdict(
-    requirement: Requirement,
-    opening: Sequence[ScreeningResult],
-    results: Sequence[ScreeningResult],
-    profile: Profile,
-    donated_on: date,
+    evidence: Evidence, opening: Sequence[ScreeningResult], profile: Profile, donated_on: date
 ) -> AnalyteVerdict:
-    closing = [r for r in _usable(requirement, results) if _closes(requirement, r, profile, donated_on)]
+    requirement = evidence.requirement
+    closing = [r for r in evidence.usable if _closes(requirement, r, profile, donated_on)]
     if not _has_enough(requirement, closing):
         return _undetermined(requirement, "no valid closing screen within its lags after the donation")
     closed_on = max(result.collected_on for result in closing)
-    if _awaited(r for r in results if r.collected_on <= closed_on):
+    if _awaited(r for r in evidence.results if r.collected_on <= closed_on):
         return _undetermined(requirement, "a specimen of the window is not reported yet")
     interval = profile.intervals.get(requirement.group)
     max_gap = interval.max_gap_days if interval else None
