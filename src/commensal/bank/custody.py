@@ -193,21 +193,21 @@ def _illegal_administration(state: UnitState, event: Event) -> str:
 def _applied(state: UnitState, event: Event, *, fault: str) -> UnitState:
     if event.event == "corrected":
         return _taken_back(state, event, fault=fault)
-    changed = replace(
-        state,
-        custody=NEXT[state.custody].get(event.event, _resulting(event)),
-        is_thawed=state.is_thawed or event.event == "thawed",
+    custody = NEXT[state.custody].get(event.event, _resulting(event))
+    changed = UnitState(
+        custody="released" if event.event == "received" and state.is_released else custody,
         is_released=(state.is_released or event.event == "released") and event.event != "returned",
+        is_thawed=state.is_thawed or event.event == "thawed",
+        fraction_left=state.fraction_left,
         reserved_for=_reserved_for(state, event),
         given_to=_given_to(state, event),
         last_day=event.day if event.day is not None else state.last_day,
+        exposures=state.exposures,
         faults=(*state.faults, fault) if fault else state.faults,
         last_event_id=event.event_id,
         recorded=state.recorded | {event.event_id},
         before=state,
     )
-    if event.event == "received" and state.is_released:
-        changed = replace(changed, custody="released")
     return _exposed(changed, event) if event.event in ADMINISTRATIONS else changed
 
 

@@ -9,7 +9,23 @@ import narwhals as nw
 import polars as pl
 
 from commensal.bank.custody import Event, UnitState, fold, not_issuable
-from commensal.study import Study, unit_holds
+from commensal.study import INPUTS, Study, unit_holds
+
+# Columns of custody, in the order of the fields of an event.
+_RECORDED = (
+    "event_id",
+    "event",
+    "occurred_day",
+    "session_id",
+    "patient_id",
+    "fraction",
+    "corrects",
+    "recorded_by",
+    "signed_by",
+)
+
+# From here on a table is read whole and then filtered: a query that names every value is slower.
+_MANY = 100
 
 STATES: dict[str, pl.DataType] = {
     "unit_id": pl.String(),
@@ -82,20 +98,8 @@ def _used(state: UnitState, session_id: str | None) -> str:
 def events_of(frame: pl.DataFrame) -> dict[str, list[Event]]:
     """Return the custody events of each unit, in the order of their sequence."""
     found: dict[str, list[Event]] = {}
-    for row in frame.sort("unit_id", "sequence").iter_rows(named=True):
-        found.setdefault(row["unit_id"], []).append(
-            Event(
-                row["event_id"],
-                row["event"],
-                day=row["occurred_day"],
-                session_id=row["session_id"],
-                patient_id=row["patient_id"],
-                fraction=row["fraction"],
-                corrects=row["corrects"],
-                recorded_by=row["recorded_by"],
-                signed_by=row["signed_by"],
-            )
-        )
+    for unit_id, *recorded in frame.sort("unit_id", "sequence").select("unit_id", *_RECORDED).iter_rows():
+        found.setdefault(unit_id, []).append(Event(*recorded))
     return found
 
 
@@ -124,5 +128,7 @@ def picked(study: Study, table: str, *, key: str, values: Iterable[str] | None) 
         return study.read(table)
     wanted = [value for value in values if value is not None]
     if not wanted:
-        return study.read(table).clear()
+        return INPUTS[table].empty()
+    if len(wanted) > _MANY:
+        return study.read(table).filter(pl.col(key).is_in(wanted))
     return study.frame(table).filter(nw.col(key).is_in(wanted)).collect(backend="polars").to_native()
