@@ -81,7 +81,7 @@ def _spark() -> Any:
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
-        from pyspark.sql import SparkSession
+        from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
         raise InputError(
             "engine 'spark' is not installed", do="install it: pip install 'commensal[spark]'"
