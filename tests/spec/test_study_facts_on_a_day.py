@@ -17,6 +17,7 @@ from commensal.study import (
     unit_holds,
     write_study,
 )
+from commensal.vocabulary.facts import facts as declared_facts
 
 INDEX = dt.date(2024, 3, 1)
 
@@ -80,7 +81,8 @@ def test_donor_and_unit_facts_on_a_day(make):
 
 
 def collected(lazy, *by):
-    return lazy.sort(*by).collect("polars").to_native()
+    frame = lazy.collect("polars").to_native()
+    return frame.sort(*by) if by else frame
 
 
 def day_number(day):
@@ -229,3 +231,24 @@ def test_a_recipient_on_a_day(make):
     assert [row["body_mass_kilograms"] for row in told] == [None, 80.0, None]
     assert [row["evidence_status"] for row in told] == ["trial_only"] * 3
     assert [row["has_anaphylactic_food_allergy"] for row in told] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked"),
+    [
+        (
+            donor_facts,
+            {"donor_status", "donor_age_years", "is_minor_donor", "donor_bmi", "has_donor_consent"},
+        ),
+        (donation_facts, {"is_first_donation", "is_menstruating", "hours_to_freezer", "bristol_type"}),
+        (unit_facts, {"days_to_expiry", "shelf_life_days", "hold", "has_hold", "are_parts_known"}),
+        (recipient_facts, {"age_at_index_years", "has_treatment_consent", "evidence_status", "study_id"}),
+    ],
+)
+def test_facts_carry_the_names_and_kinds_that_rules_use(make, facts, asked):
+    schema = collected(facts(make(patients=patient(), **bank()), on_day=0)).schema
+    named = asked | (set(schema) & set(declared_facts()))
+    for name in named:
+        kind = declared_facts()[name].kind
+        matches = {"number": schema[name].is_numeric(), "boolean": schema[name] == pl.Boolean}
+        assert matches.get(kind, schema[name] == pl.String), name
