@@ -29,7 +29,6 @@ class Lot:
     unit: Mapping[str, Any]
     donors: tuple[Mapping[str, Any], ...]
     donations: tuple[tuple[str, str | None], ...]
-    custody: str
     is_released: bool | None
     reserved_for: str | None
     refusal: str
@@ -83,7 +82,6 @@ def _lot(
         unit=row,
         donors=tuple(donors.get(d, {"donor_id": d}) for d in distinct),
         donations=tuple(parts),
-        custody=row["custody"],
         is_released=None if row["custody"] == "none" else row["is_released"],
         reserved_for=row["reserved_for"],
         refusal=row["reason"] or "",
