@@ -46,7 +46,7 @@ def frames():
     }
 
 
-MANIFEST = Manifest(origin="a test", clock="patient")
+MANIFEST = Manifest(origin="a test", clock="patient", data_cut_day=100)
 
 
 def digests(folder):
