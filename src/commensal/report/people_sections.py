@@ -24,8 +24,9 @@ def summary(tables: Tables) -> Section:
     facts = dict(tables["provenance"].select("item", "value").iter_rows())
     line, _ = _split(tables["flow"].filter(pl.col("reason").is_null()).sort("position").to_dicts())
     tiles = tuple((digits.whole(step["n"]), step["label"]) for step in line)
-    origin = facts.get("origin") or facts.get("study") or "an FMT programme"
-    return Section("top", f"Study report: {origin}", PURPOSE, tiles=tiles)
+    origin = facts.get("origin") or "an FMT programme"
+    notes = tuple(value for item, value in facts.items() if item.startswith("note_") and value)
+    return Section("top", f"Study report: {origin}", PURPOSE, cautions=notes, tiles=tiles)
 
 
 def flow(tables: Tables) -> Section | None:

@@ -55,11 +55,11 @@ def simulate(
     sizes = centre_sizes(chosen, n_patients)
     taxa = draw_taxa(chosen, seed=seed)
     manifest = Manifest(
-        origin=f"simulate:{chosen.name}",
+        origin=f"a synthetic centre (scenario {chosen.name})",
         clock="calendar",
         data_cut_day=day_of(chosen.calendar.data_cut),
         seed=seed,
-        notes=(NOTE, f"{n_patients} patients in {len(sizes)} centres, scenario {chosen.name}"),
+        notes=(NOTE, f"Patients: {n_patients:,}; centres: {len(sizes)}; scenario: {chosen.name}"),
     )
     with StudyWriter(folder, manifest=manifest) as writer, one_behind() as hand_over:
         if chosen.text:
