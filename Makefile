@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMMENSAL_DATA ?=
 export COMMENSAL_DATA
 
-.PHONY: demo test test-all trials check fix bench docs serve lock clean
+.PHONY: help demo test test-all coverage check fix bench docs serve lock clean
 .DEFAULT_GOAL := help
 
 help: ## what each target does
@@ -33,6 +33,10 @@ test: .venv/dev.stamp ## the fast tests; prints what was skipped and why
 
 test-all: .venv/spark.stamp ## every test: slow ones, Spark, PostgreSQL, Chromium, real data
 	$(BIN)/pytest -n 2
+
+coverage: .venv/dev.stamp ## the lines the fast tests do not reach
+	$(BIN)/coverage run -m pytest -m "not slow and not browser and not postgresql and not spark"
+	$(BIN)/coverage report --skip-covered
 
 check: .venv/dev.stamp ## style, types, the layers between rooms, generated pages
 	$(BIN)/ruff format --check .
