@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from commensal.simulate.disease import MONTH_3, YEAR_1
 from commensal.simulate.draws import Flags, Floats, Ints, expit, names
 from commensal.simulate.people import YEAR, Patients, of_disorder
 from commensal.simulate.scenario import Scenario
@@ -183,11 +182,6 @@ def taxa_table(taxa: Taxa) -> pl.DataFrame:
             "lineage": [f"{a};{b}" for a, b in zip(taxa.lineage, taxa.species, strict=True)],
         }
     )
-
-
-def sampled_times() -> dict[str, float]:
-    """Time points at which patients are sampled, with their nominal days."""
-    return {"SCR": -20.0, "W4": 28.0, "M3": float(MONTH_3), "Y1": float(YEAR_1)}
 
 
 def _lineages() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 
 from commensal.simulate.draws import Flags, Floats, Ints, chosen, names
-from commensal.simulate.scenario import Disorder, Scenario
+from commensal.simulate.scenario import Scenario
 from commensal.vocabulary.routes import routes
 
 YEAR = 365.25
@@ -100,11 +100,6 @@ def draw_patients(scenario: Scenario, n: int, *, prefix: str, rng: np.random.Gen
         is_upper_route=np.array([entry.reach != "lower" for entry in entries])[route],
         is_capsule=np.array(["capsule" in code for code in scenario.routes])[route],
     )
-
-
-def disorder_of(scenario: Scenario, position: int) -> Disorder:
-    """Return the indication at a position of the scenario's list."""
-    return scenario.indications[position]
 
 
 def _ages(scenario: Scenario, disorder: Ints, rng: np.random.Generator) -> Floats:

@@ -98,11 +98,6 @@ def give_sessions(courses: Courses, *, until: Floats) -> Sessions:
     return Sessions(row, course, day, within_groups(row) + 1)
 
 
-def sessions_until(sessions: Sessions, n_patients: int, *, day: int) -> Ints:
-    """Return how many sessions each patient had had by a day from index (inclusive)."""
-    return np.bincount(sessions.row[sessions.day <= day], minlength=n_patients)
-
-
 def is_given(courses: Courses, sessions: Sessions) -> Flags:
     """Return which courses had at least one session."""
     return np.bincount(sessions.course, minlength=len(courses)) > 0

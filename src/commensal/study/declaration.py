@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import TypedDict, Unpack
 
 import polars as pl
 
@@ -181,50 +182,22 @@ def instant(name: str, meaning: str) -> Column:
     return Column(name, Kind.INSTANT, meaning, privacy=Privacy.QUASI)
 
 
-def integer(
-    name: str,
-    meaning: str,
-    *,
-    unit: str = "",
-    minimum: float | None = None,
-    maximum: float | None = None,
-    is_required: bool = False,
-    privacy: Privacy = Privacy.HEALTH,
-) -> Column:
-    """Declare a whole number."""
-    return Column(
-        name,
-        Kind.INTEGER,
-        meaning,
-        unit=unit,
-        minimum=minimum,
-        maximum=maximum,
-        is_required=is_required,
-        privacy=privacy,
-    )
+class _Limits(TypedDict, total=False):
+    unit: str
+    minimum: float | None
+    maximum: float | None
+    is_required: bool
+    privacy: Privacy
 
 
-def number(
-    name: str,
-    meaning: str,
-    *,
-    unit: str = "",
-    minimum: float | None = None,
-    maximum: float | None = None,
-    is_required: bool = False,
-    privacy: Privacy = Privacy.HEALTH,
-) -> Column:
-    """Declare a measured number."""
-    return Column(
-        name,
-        Kind.NUMBER,
-        meaning,
-        unit=unit,
-        minimum=minimum,
-        maximum=maximum,
-        is_required=is_required,
-        privacy=privacy,
-    )
+def integer(name: str, meaning: str, **limits: Unpack[_Limits]) -> Column:
+    """Declare a whole number with its unit and limits."""
+    return Column(name, Kind.INTEGER, meaning, **limits)
+
+
+def number(name: str, meaning: str, **limits: Unpack[_Limits]) -> Column:
+    """Declare a measured number with its unit and limits."""
+    return Column(name, Kind.NUMBER, meaning, **limits)
 
 
 def flag(name: str, meaning: str) -> Column:

@@ -34,12 +34,6 @@ def add_patient(desk: Desk, **values: Any) -> Any:
 
 
 @action("coordinator", "physician")
-def change_patient(desk: Desk, *, patient: str, **values: Any) -> Any:
-    """Change what is recorded of a patient."""
-    return desk.change(desk.one("patients", patient), **values)
-
-
-@action("coordinator", "physician")
 def add_record(desk: Desk, *, table: str, patient: str, values: Mapping[str, Any]) -> Any:
     """Add one record of a patient: diagnosis, consent, drug, adverse event …"""
     if table not in RECORDS:

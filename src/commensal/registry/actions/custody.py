@@ -98,12 +98,6 @@ def reserve_unit(desk: Desk, *, unit: str, patient: str, on: date) -> Any:
     return append(desk, row, "reserved", on=on, patient_id=desk.one("patients", patient).pk)
 
 
-@action("lab", "coordinator", "physician")
-def end_reservation(desk: Desk, *, unit: str, on: date) -> Any:
-    """Give a reserved unit back to stock."""
-    return append(desk, desk.one("units", unit, is_locked=True), "reservation_ended", on=on)
-
-
 @action("quality", "lab", needs_reason=True)
 def correct_event(desk: Desk, *, event: str, on: date) -> Any:
     """Take back the last event of a unit; what was recorded stays visible."""

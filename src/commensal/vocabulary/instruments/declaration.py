@@ -105,11 +105,6 @@ class Criterion(Entry):
         if self.kind not in CRITERION_KINDS:
             raise ValueError(f"criterion {self.code!r} is of kind {self.kind!r}")
 
-    @property
-    def needs_baseline(self) -> bool:
-        """Whether the rule compares with the baseline visit."""
-        return any(name.startswith(BASELINE) for name in names(self.tree))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Band(Sourced):
