@@ -118,9 +118,12 @@ def test_everything_the_project_asks_for_is_pinned(name):
 
 
 def test_locks_agree_with_each_other():
-    pins: dict[str, set[str]] = {}
+    pins: dict[str, set[frozenset[str]]] = {}
     for path in (ROOT / "requirements").glob("*.txt"):
+        found: dict[str, set[str]] = {}
         for name, pin in re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", path.read_text(), re.MULTILINE):
-            pins.setdefault(_plain(name), set()).add(pin)
+            found.setdefault(_plain(name), set()).add(pin)
+        for name, versions in found.items():
+            pins.setdefault(name, set()).add(frozenset(versions))
     # A package may be pinned twice for two kinds of machine, in every file alike.
-    assert not {name: found for name, found in pins.items() if len(found) > 1}
+    assert not {name: sets for name, sets in pins.items() if len(sets) > 1}

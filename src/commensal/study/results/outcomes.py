@@ -1,11 +1,8 @@
-"""The result tables: what analyses write and reports read.
-
-What cannot be computed is a row with a reason, never NaN; a denominator stands in every row.
-"""
+"""Who was studied and what became of them."""
 
 from __future__ import annotations
 
-from commensal.study.declaration import Table, code, date, flag, identifier, integer, number, text, word
+from commensal.study.declaration import Table, code, identifier, integer, number, text, word
 
 VERDICTS = Table(
     "verdicts",
@@ -22,6 +19,7 @@ VERDICTS = Table(
     ),
 )
 
+
 FLOW = Table(
     "flow",
     "one box of the flow diagram",
@@ -35,6 +33,7 @@ FLOW = Table(
         word("reason", "Why patients left, for a side box; null on the main line."),
     ),
 )
+
 
 BASELINE = Table(
     "baseline",
@@ -59,6 +58,7 @@ BASELINE = Table(
         word("reason", "Why a cell is empty."),
     ),
 )
+
 
 ESTIMATES = Table(
     "estimates",
@@ -87,6 +87,7 @@ ESTIMATES = Table(
     ),
 )
 
+
 MISSINGNESS = Table(
     "missingness",
     "patients without an observed outcome at one landmark, by reason",
@@ -100,6 +101,7 @@ MISSINGNESS = Table(
         integer("n", "Patients."),
     ),
 )
+
 
 CURVES = Table(
     "curves",
@@ -122,89 +124,6 @@ CURVES = Table(
     ),
 )
 
-ENGRAFTMENT = Table(
-    "engraftment",
-    "one measure of one sample",
-    ("subject_id", "sample_id", "measure"),
-    (
-        identifier("sample_id", "The recipient's sample; null where the subject has none to measure."),
-        identifier("subject_id", "Recipient."),
-        identifier(
-            "donor_id",
-            "Donor, batch or pool compared with, several joined by ';'; null for a measure without one.",
-        ),
-        identifier(
-            "reference_sample_id",
-            "Sample of the donor, or of the baseline, compared with; several separated by ';'.",
-        ),
-        integer("day", "Day relative to index.", unit="days"),
-        word("timepoint", "Time point in the words of the source."),
-        word("measure", "peds, pprs, bray_curtis_to_donor, shannon …"),
-        number("value", "The measure."),
-        number("lower", "Lower limit."),
-        number("upper", "Upper limit."),
-        number("level", "Confidence level of the interval."),
-        integer("n", "Denominator (features of the donor, of the baseline …)."),
-        integer("n_events", "Numerator."),
-        word("method", "How the interval was made; null without one."),
-        word("reason", "Why there is no value, or a caution to print with it."),
-    ),
-)
-
-TAXON_OUTCOMES = Table(
-    "taxon_outcomes",
-    "one taxon at one time point over all recipients whose donor had it",
-    ("taxon_id", "timepoint"),
-    (
-        identifier("taxon_id", "Taxon."),
-        word("timepoint", "Time point."),
-        integer("n_donors_had", "Recipients whose donor had the taxon."),
-        integer("n_recipients_have", "Of them, recipients with the taxon."),
-        number("value", "n_recipients_have / n_donors_had (PRDF)."),
-        number("lower", "Wilson lower limit."),
-        number("upper", "Wilson upper limit."),
-        word("reason", "Why there is no value."),
-    ),
-)
-
-RANKINGS = Table(
-    "rankings",
-    "one candidate lot in one match run: every failed rule, or a rank",
-    ("match_run_id", "unit_id"),
-    (
-        identifier("match_run_id", "The match run."),
-        identifier("patient_id", "Recipient."),
-        identifier("unit_id", "Candidate lot."),
-        identifier("donor_id", "Donor (several separated by ';' in a pool)."),
-        flag("is_eligible", "Every gate is met; undetermined is not eligible."),
-        word("failed_rules", "Rules not met or undetermined, separated by ';'."),
-        text("explanation", "Each failed rule in words, or the score parts in words."),
-        integer("rank", "Rank among the eligible; null otherwise."),
-        number("score", "Score, higher is preferred."),
-        number("lower", "Lower limit of the score."),
-        number("upper", "Upper limit of the score."),
-        word("band", "Candidates between which there is no credible difference share a band."),
-        word("reason", "Why there is no score, or why no order is given."),
-    ),
-)
-
-MATCH_RUNS = Table(
-    "match_runs",
-    "one immutable match run",
-    ("match_run_id",),
-    (
-        identifier("match_run_id", "Hash of the inputs and versions."),
-        identifier("patient_id", "Recipient."),
-        date("matched_on", "Date the run is valid for."),
-        word("policy", "Name and version of the policy."),
-        word("profile", "Screening profile."),
-        word("input_hash", "SHA-256 over the inputs."),
-        word("software", "Version of the software."),
-        integer("n_candidates", "Lots looked at."),
-        integer("n_eligible", "Lots that passed every gate."),
-        word("statement", "What the run is and is not."),
-    ),
-)
 
 CURVE_RISK = Table(
     "numbers_at_risk",
@@ -219,15 +138,6 @@ CURVE_RISK = Table(
     ),
 )
 
-PROVENANCE = Table(
-    "provenance",
-    "one fact about how the results were made",
-    ("item",),
-    (
-        word("item", "What is stated."),
-        word("value", "Its value."),
-    ),
-)
 
 EVIDENCE_STATUS = Table(
     "evidence_status",
@@ -243,21 +153,13 @@ EVIDENCE_STATUS = Table(
     ),
 )
 
-RESULTS: dict[str, Table] = {
-    t.name: t
-    for t in (
-        VERDICTS,
-        FLOW,
-        BASELINE,
-        ESTIMATES,
-        MISSINGNESS,
-        CURVES,
-        CURVE_RISK,
-        ENGRAFTMENT,
-        TAXON_OUTCOMES,
-        MATCH_RUNS,
-        RANKINGS,
-        EVIDENCE_STATUS,
-        PROVENANCE,
-    )
-}
+
+PROVENANCE = Table(
+    "provenance",
+    "one fact about how the results were made",
+    ("item",),
+    (
+        word("item", "What is stated."),
+        word("value", "Its value."),
+    ),
+)
