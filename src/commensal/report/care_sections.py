@@ -35,9 +35,9 @@ def _curve(rows: pl.DataFrame, at_risk: pl.DataFrame, *, curve: str) -> Figure:
     variable = rows["group_variable"][0]
     panels = pl.Series([words.short(code) for code in rows["group_level"]])
     frame = rows.select("time_days", "estimate", "lower", "upper", panel=panels)
-    svg = charts.curves(frame, panel="panel", color=COLOURS[rows["event"][0]])
+    chart = charts.curves(frame, panel="panel", color=COLOURS[rows["event"][0]])
     caption = f"{words.plain(curve)} with 95 % bands, by {words.plain(variable).lower()}."
-    return Figure(svg, caption, caption, _numbers_at_risk(at_risk))
+    return Figure(chart, caption, _numbers_at_risk(at_risk))
 
 
 def _numbers_at_risk(rows: pl.DataFrame) -> TableView:
@@ -83,7 +83,7 @@ def _safety_figure(rows: pl.DataFrame) -> Figure | None:
         kind=pl.Series([words.plain(e) for e in drawn["endpoint"]]),
         unit=pl.lit(words.UNITS["per_procedure"]),
     )
-    svg = charts.intervals(
+    chart = charts.intervals(
         frame,
         y="kind",
         series="unit",
@@ -92,7 +92,7 @@ def _safety_figure(rows: pl.DataFrame) -> Figure | None:
         percent=False,
     )
     caption = "Procedures followed by at least one adverse event, clustered by patient, 95 % intervals."
-    return Figure(svg, caption, caption)
+    return Figure(chart, caption)
 
 
 def _safety_table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> TableView:

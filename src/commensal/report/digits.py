@@ -43,3 +43,17 @@ def fraction(part: int | None, whole_: int | None) -> str:
     if part is None or whole_ is None:
         return DASH
     return f"{part:,}/{whole_:,}"
+
+
+def span(lower: float | None, upper: float | None, *, digits: int = 3) -> str:
+    """An interval of a measurement without a unit; a dash where there is none."""
+    if lower is None and upper is None:
+        return DASH
+    return f"{number(lower, digits=digits)} to {number(upper, digits=digits)}"
+
+
+def probability(value: float | None) -> str:
+    """A p or q value; never rounded to zero."""
+    if value is None:
+        return DASH
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""What the microbiome shows: engraftment pictures and the samples that could not be measured."""
+"""What the stool samples show: engraftment, sources, taxa gained and lost, identity, ordination."""
 
 from __future__ import annotations
 
@@ -10,49 +10,97 @@ from commensal.report import charts, digits, words
 from commensal.report.views import Figure, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
-DRAWN = ("peds", "pprs", "bray_curtis_to_donor")
+DRAWN = ("peds_gained", "peds", "pprs", "bray_curtis_to_donor")
+TESTED = ("peds_gained", "peds")
 MOST_LINES = 60
+MOST_BARS = 60
+MOST_TAXA = 12
 
 
 def engraftment(tables: Tables) -> Section | None:
-    """Engraftment over time, with the reasons for samples and subjects without a value."""
+    """Engraftment over time and against mismatched donors, with the reasons for what has no value."""
     rows = tables["engraftment"]
     if rows.is_empty():
         return None
+    figures = [*(_over_time(rows, m) for m in DRAWN), *(_against_null(rows, m) for m in TESTED)]
     return Section(
         "engraftment",
         "Engraftment",
-        "A donor's feature found after FMT may have been there before: compare with the samples before "
-        "day 0. No single number is “balance”.",
-        figures=tuple(f for f in (_figure(rows, m) for m in DRAWN) if f),
-        tables=_tables(rows),
+        "A donor's feature found after FMT may have been there before: what was gained counts only features "
+        "that the recipient lacked, and mismatched donors show what resemblance comes of itself. No single "
+        "number is “balance”.",
+        figures=tuple(f for f in figures if f),
+        tables=tuple(t for t in (_tests(tables["engraftment_tests"]), *_engraftment_tables(rows)) if t),
     )
 
 
-def _figure(rows: pl.DataFrame, measure: str) -> Figure | None:
+def labelled(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``label``, the recipient and the day of a sample (its id where the day is unknown)."""
+    day = pl.when(pl.col("day").is_null()).then("sample_id").otherwise(pl.format("day {}", "day"))
+    told = rows.with_columns(label=pl.format("{}, {}", pl.col("subject_id").fill_null("–"), day))
+    twice = pl.col("label").is_in(
+        told.select("label", "sample_id").unique().filter(pl.col("label").is_duplicated())["label"].implode()
+    )
+    return told.with_columns(
+        label=pl.when(twice).then(pl.format("{} ({})", "label", "sample_id")).otherwise("label")
+    )
+
+
+def _over_time(rows: pl.DataFrame, measure: str) -> Figure | None:
     drawn = rows.filter(
         (pl.col("measure") == measure) & pl.col("value").is_not_null() & pl.col("day").is_not_null()
-    )
-    subjects = drawn["subject_id"].unique().sort()
+    ).sort("subject_id", "day")
     if drawn.is_empty():
         return None
-    kept = drawn.filter(pl.col("subject_id").is_in(subjects.head(MOST_LINES).implode()))
-    title = words.MEASURES[measure]
-    shown = "" if subjects.len() <= MOST_LINES else f" The first {MOST_LINES} of {subjects.len():,} subjects."
-    svg = charts.trajectories(
-        kept.select("subject_id", "day", "value").sort("subject_id", "day"), title=words.AXES[measure]
+    title, axis = words.MEASURES[measure], words.AXES[measure]
+    if drawn["subject_id"].n_unique() <= MOST_LINES:
+        chart = charts.trajectories(drawn.select("subject_id", "day", "value"), title=axis)
+        return Figure(chart, f"{title}: one line per recipient, day 0 is the first session.")
+    chart = charts.spread(drawn.select("timepoint", "day", "value"), title=axis)
+    n = drawn["subject_id"].n_unique()
+    return Figure(chart, f"{title} in {n:,} recipients: middle half, median and range at each time point.")
+
+
+def _against_null(rows: pl.DataFrame, measure: str) -> Figure | None:
+    tested = rows.filter((pl.col("measure") == measure) & pl.col("null_mean").is_not_null())
+    if tested.is_empty():
+        return None
+    shown = labelled(tested.sort("subject_id", "day")).head(MOST_BARS)
+    cut = "" if tested.height <= MOST_BARS else f" The first {MOST_BARS} of {tested.height:,} samples."
+    chart = charts.against_null(shown, title=words.AXES[measure])
+    return Figure(
+        chart,
+        f"{words.MEASURES[measure]}: with the own donor (points) and the mean with donors the recipient did "
+        f"not get (grey ticks).{cut}",
     )
-    caption = f"{title}: one line per recipient, day 0 is the first session.{shown}"
-    return Figure(svg, caption, caption)
 
 
-def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
-    reasons = rows.filter(pl.col("value").is_null() & pl.col("reason").is_not_null())
+def _tests(rows: pl.DataFrame) -> TableView | None:
+    if rows.is_empty():
+        return None
+    cells = tuple(
+        (
+            words.measure(r["measure"]),
+            r["timepoint"] or "",
+            digits.whole(r["n"]),
+            digits.number(r["estimate"], digits=3),
+            digits.span(r["lower"], r["upper"]),
+            digits.probability(r["p"]),
+            r["method"] or "",
+            r["reason"] or "",
+        )
+        for r in rows.iter_rows(named=True)
+    )
+    head = ("Measure", "Time point", "Recipients", "Own minus mismatched", "Interval", "p", "Test", "Note")
+    return TableView("Do recipients resemble their own donor more than other donors?", head, cells,
+                     frozenset({2, 3, 4, 5}), is_folded=rows.height > 12)  # fmt: skip
+
+
+def _engraftment_tables(rows: pl.DataFrame) -> list[TableView]:
     views = []
-    peds = rows.filter((pl.col("measure") == "peds") & pl.col("value").is_not_null()).sort(
-        "subject_id", "day"
-    )
-    if 0 < peds.height <= 200:
+    found = rows.filter((pl.col("measure") == "peds") & pl.col("value").is_not_null())
+    found = found.sort("subject_id", "day")
+    if 0 < found.height <= 200:
         cells = tuple(
             (
                 r["subject_id"] or "",
@@ -61,36 +109,159 @@ def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
                 digits.whole(r["day"]),
                 digits.fraction(r["n_events"], r["n"]),
                 digits.percent(r["value"]),
-                digits.interval(r["lower"], r["upper"], "proportion"),
+                digits.percent(r["null_mean"]),
+                digits.probability(r["q"]),
                 r["reason"] or "",
             )
-            for r in peds.iter_rows(named=True)
+            for r in found.iter_rows(named=True)
         )
-        head = (
-            "Recipient",
-            "Sample",
-            "Time point",
-            "Day",
-            "Found / donor's",
-            "PEDS",
-            "95 % interval",
-            "Caution",
-        )
+        head = ("Recipient", "Sample", "Time point", "Day", "Found / donor's", "PEDS", "Mismatched", "q",
+                "Caution")  # fmt: skip
         caption = "Donor's features found, sample by sample"
-        views.append(TableView(caption, head, cells, frozenset({3, 4, 5, 6}), is_folded=peds.height > 12))
-    if not reasons.is_empty():
-        counted = reasons.group_by("measure", "reason", maintain_order=True).len()
-        cells = tuple(
-            (words.plain(r["measure"]), r["reason"], digits.whole(r["len"]))
-            for r in counted.iter_rows(named=True)
+        views.append(TableView(caption, head, cells, frozenset({3, 4, 5, 6, 7}), found.height > 12))
+    return [*views, *without_value(rows, "measure", caption="Measures without a value, and why")]
+
+
+def without_value(rows: pl.DataFrame, what: str, *, caption: str, value: str = "value") -> list[TableView]:
+    """Return a folded table that counts rows without a value by what was measured and why there is none."""
+    silent = rows.filter(pl.col(value).is_null() & pl.col("reason").is_not_null())
+    if silent.is_empty():
+        return []
+    counted = silent.group_by(what, "reason", maintain_order=True).len()
+    cells = tuple(
+        (words.measure(r[what]), r["reason"], digits.whole(r["len"])) for r in counted.iter_rows(named=True)
+    )
+    return [TableView(caption, ("What", "Reason", "Rows"), cells, frozenset({2}), is_folded=True)]
+
+
+def attribution(tables: Tables) -> Section | None:
+    """Where each community after transplant came from: donor, own baseline, other donors, unknown."""
+    rows = tables["attributions"]
+    if rows.is_empty():
+        return None
+    known = rows.filter(pl.col("proportion").is_not_null())
+    told = labelled(known.rename({"sink_id": "sample_id"}).sort("subject_id", "day", "sample_id"))
+    labels = told["label"].unique(maintain_order=True)
+    shown = told.filter(pl.col("label").is_in(labels.head(MOST_BARS).implode()))
+    cut = "" if labels.len() <= MOST_BARS else f" The first {MOST_BARS} of {labels.len():,} samples."
+    figures = ()
+    if not shown.is_empty():
+        caption = f"Estimated sources of each community; lines are intervals of a single donor's share.{cut}"
+        figures = (Figure(charts.attribution_stacks(shown), caption),)
+    return Section(
+        "attribution",
+        "Where the community came from",
+        "Shares estimated by a mixture model in which the stool given may differ from the donor's stool that "
+        "was sequenced. The unknown source is part of the answer.",
+        figures=figures,
+        tables=(
+            *_shares(told),
+            *without_value(
+                rows, "source_role", caption="Samples without an attribution, and why", value="proportion"
+            ),
+        ),
+    )
+
+
+def _shares(told: pl.DataFrame) -> list[TableView]:
+    if not 0 < told.height <= 400:
+        return []
+    cells = tuple(
+        (
+            r["label"],
+            r["source_id"],
+            charts.ROLES[r["source_role"]],
+            digits.percent(r["proportion"]),
+            digits.interval(r["lower"], r["upper"], "proportion"),
+            r["reason"] or "",
         )
-        views.append(
-            TableView(
-                "Measures without a value, and why",
-                ("Measure", "Reason", "Rows"),
-                cells,
-                frozenset({2}),
-                is_folded=True,
-            )
+        for r in told.iter_rows(named=True)
+    )
+    head = ("Sample", "Source", "Role", "Share", "Interval", "Caution")
+    return [TableView("Shares by source", head, cells, frozenset({3, 4}), is_folded=True)]
+
+
+def taxa(tables: Tables) -> Section | None:
+    """Taxa gained from donors and taxa lost, by the number of samples."""
+    rows = tables["taxon_fates"].filter(pl.col("fate").is_in(list(charts.FATES)))
+    if rows.is_empty():
+        return None
+    counted = rows.group_by("taxon_id", "fate").agg(n=pl.len())
+    most = pl.concat(
+        counted.filter(fate=fate).sort("n", "taxon_id", descending=[True, False]).head(MOST_TAXA)
+        for fate in charts.FATES
+    )
+    n_samples = tables["taxon_fates"]["sample_id"].n_unique()
+    caption = f"Taxa most often gained and most often lost, over {n_samples:,} samples after FMT."
+    return Section(
+        "taxa",
+        "Taxa gained and lost",
+        "A taxon that the donor had and the recipient lacked may have come from elsewhere: only strains "
+        "tell.",
+        figures=(Figure(charts.taxa_changes(most.rename({"taxon_id": "label"})), caption),),
+    )
+
+
+def identity(tables: Tables) -> Section | None:
+    """Samples that do not look like what their label says."""
+    rows = tables["identity"]
+    if rows.is_empty():
+        return None
+    counts = dict(rows["verdict"].value_counts().iter_rows())
+    tiles = tuple((digits.whole(counts.get(v, 0)), label) for v, label in words.IDENTITY.items())
+    flagged = rows.filter(pl.col("verdict").is_in(["wrong_donor", "sample_swap"]))
+    cells = tuple(
+        (
+            r["sample_id"],
+            r["subject_id"] or digits.DASH,
+            words.IDENTITY[r["verdict"]],
+            r["recorded_donor_id"] or digits.DASH,
+            _likely(r["likely_donor_id"], r["donor_probability"]),
+            _likely(r["likely_subject_id"], r["subject_probability"]),
+            r["reason"] or "",
         )
-    return tuple(views)
+        for r in flagged.iter_rows(named=True)
+    )
+    head = ("Sample", "Recorded for", "Flag", "Recorded donor", "Likely donor", "Likely patient", "To check")
+    return Section(
+        "identity",
+        "Are the samples whose labels they carry?",
+        "A flag asks a person to look at labels, plates and custody. Nothing is relabelled.",
+        tiles=tiles,
+        tables=(TableView("Samples to check", head, cells),) if cells else (),
+    )
+
+
+def _likely(who: str | None, probability: float | None) -> str:
+    return digits.DASH if who is None else f"{who} ({digits.percent(probability, digits=0)})"
+
+
+def ordination(tables: Tables) -> Section | None:
+    """Samples in the plane of the two main axes, one picture for each set that can be compared."""
+    rows = tables["ordination"].filter(pl.col("axis_1").is_not_null())
+    if rows.is_empty():
+        return None
+    told = rows.with_columns(
+        who=pl.when(pl.col("subject_id").is_null())
+        .then(pl.lit("donor"))
+        .when(pl.col("day") > 0)
+        .then(pl.lit("recipient, after FMT"))
+        .when(pl.col("day") <= 0)
+        .then(pl.lit("recipient, before FMT"))
+        .otherwise(pl.lit("recipient, day unknown"))
+    )
+    figures = tuple(
+        Figure(
+            charts.ordination(part, who="who"),
+            f"{words.measure(str(distance))}: each point is a sample; near points are alike.",
+        )
+        for (distance, _), part in told.group_by("distance", "setting", maintain_order=True)
+    )
+    silent = tables["ordination"].filter(pl.col("axis_1").is_null())
+    return Section(
+        "ordination",
+        "The communities on a plane",
+        "Two axes hold part of the variation only; distance on the picture is not distance in full.",
+        figures=figures,
+        tables=tuple(without_value(silent, "distance", caption="Samples not drawn", value="axis_1")),
+    )

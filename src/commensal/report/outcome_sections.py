@@ -85,9 +85,11 @@ def _figure(rows: pl.DataFrame) -> Figure | None:
         disease=pl.Series(names),
     ).sort("disease", pl.col("handling").replace_strict({h: i for i, h in enumerate(DRAWN)}))
     shown = [name for name in words.LANDMARKS.values() if name in set(frame["landmark"])]
-    svg = charts.intervals(frame, y="disease", series="handling", panel="landmark", panels=shown, x_title="")
+    chart = charts.intervals(
+        frame, y="disease", series="handling", panel="landmark", panels=shown, x_title=""
+    )
     caption = "Share in remission with 95 % intervals (* response, where that is the primary endpoint)."
-    return Figure(svg, caption, caption + " The numbers with their denominators are in the table below.")
+    return Figure(chart, f"{caption} The numbers with their denominators are in the table below.")
 
 
 def _star(row: Row) -> str:

@@ -9,19 +9,24 @@ from pathlib import Path
 import jinja2
 
 from commensal.report import digits, words
-from commensal.report.sections import Section, sections_of
+from commensal.report.charts import svg_of
+from commensal.report.sections import Section, sections_of, sections_of_patient
 from commensal.study import read_results
 from commensal.study.folder import new_folder
 
 
-def render(results: Path | str, page: Path | str) -> Path:
+def render(results: Path | str, page: Path | str, *, patient: str | None = None) -> Path:
     """Draw the report of a results folder into a new HTML file and return its path.
 
-    Raises :class:`~commensal.errors.InputError` where the folder holds no result tables and
-    :class:`~commensal.errors.OutputExistsError` where ``page`` exists.
+    With ``patient`` the page holds what the tables say of that one recipient.
+
+    Raises :class:`~commensal.errors.InputError` where the folder holds no result tables or none of the
+    patient, and :class:`~commensal.errors.OutputExistsError` where ``page`` exists.
     """
     target = new_folder(page)
-    html = _html(sections_of(read_results(results)))
+    tables = read_results(results)
+    sections = sections_of(tables) if patient is None else sections_of_patient(tables, patient)
+    html = _html(sections)
     with tempfile.NamedTemporaryFile(
         "w", dir=target.parent, suffix=".html", delete=False, encoding="utf-8"
     ) as file:
@@ -40,6 +45,6 @@ def _html(sections: list[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(digits=digits, words=words)
+    environment.globals.update(digits=digits, words=words, svg_of=svg_of)
     style = (here / "assets" / "commensal.css").read_text(encoding="utf-8")
     return environment.get_template("report.html").render(style=style, sections=sections)

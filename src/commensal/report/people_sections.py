@@ -24,9 +24,17 @@ def summary(tables: Tables) -> Section:
     facts = dict(tables["provenance"].select("item", "value").iter_rows())
     line, _ = _split(tables["flow"].filter(pl.col("reason").is_null()).sort("position").to_dicts())
     tiles = tuple((digits.whole(step["n"]), step["label"]) for step in line)
-    origin = facts.get("origin") or "an FMT programme"
     notes = tuple(value for item, value in facts.items() if item.startswith("note_") and value)
-    return Section("top", f"Study report: {origin}", PURPOSE, cautions=notes, tiles=tiles)
+    return Section("top", _title(tables, facts.get("origin")), PURPOSE, cautions=notes, tiles=tiles)
+
+
+def _title(tables: Tables, origin: str | None) -> str:
+    """Return what the page is about: a study, or what was made for one recipient."""
+    if origin:
+        return f"Study report: {origin}"
+    kinds = {"match_runs": "Match run", "care_plans": "Care plan", "replans": "Options after follow-up"}
+    made = next((words for name, words in kinds.items() if not tables[name].is_empty()), None)
+    return made or "Results"
 
 
 def flow(tables: Tables) -> Section | None:

@@ -6,13 +6,23 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from commensal.errors import InputError, nearest
 from commensal.report.care_sections import safety, time_courses
-from commensal.report.gut_sections import engraftment
+from commensal.report.dysbiosis_sections import deficits, dysbiosis
+from commensal.report.gut_sections import attribution, engraftment, identity, ordination, taxa
+from commensal.report.match_sections import match_run, policy_trials, prediction
 from commensal.report.outcome_sections import remission, reported
-from commensal.report.people_sections import baseline, evidence_status, flow, summary
+from commensal.report.people_sections import PURPOSE, baseline, evidence_status, flow, summary
+from commensal.report.plan_sections import care_plan, replan
 from commensal.report.views import Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
+
+WHO = ("subject_id", "patient_id")
+PERSONAL = (
+    *("engraftment", "taxon_fates", "attributions", "identity", "dysbiosis", "deficits", "ordination"),
+    *("care_plans", "replans"),
+)
 
 LIMITS = (
     "This is an observational record of one programme. What changed after transplant is not thereby caused "
@@ -38,10 +48,45 @@ def sections_of(tables: Tables) -> list[Section]:
         time_courses(tables),
         safety(tables),
         engraftment(tables),
-        Section("limits", "Limits", cautions=LIMITS),
+        attribution(tables),
+        taxa(tables),
+        identity(tables),
+        dysbiosis(tables),
+        deficits(tables),
+        ordination(tables),
+        prediction(tables),
+        match_run(tables),
+        care_plan(tables),
+        replan(tables),
+        policy_trials(tables),
+        limits(tables),
         provenance(tables),
     ]
     return [s for s in made if s is not None]
+
+
+def sections_of_patient(tables: Tables, patient: str) -> list[Section]:
+    """The sections that have something to say of one patient, under a head that names the patient."""
+    _, *others = sections_of(of_patient(tables, patient))
+    return [Section("top", f"Recipient {patient}", PURPOSE), *others]
+
+
+def limits(tables: Tables) -> Section | None:
+    """What estimates of an uncontrolled programme cannot say; left out where none are shown."""
+    return None if tables["estimates"].is_empty() else Section("limits", "Limits", cautions=LIMITS)
+
+
+def of_patient(tables: Tables, patient: str) -> dict[str, pl.DataFrame]:
+    """Return the tables with the rows of one patient only; those that name no patient are empty.
+
+    Raises :class:`~commensal.errors.InputError` where no table names the patient.
+    """
+    columns = {n: next((c for c in WHO if c in t.columns), None) for n, t in tables.items() if n in PERSONAL}
+    kept = {n: tables[n].filter(pl.col(c) == patient) for n, c in columns.items() if c}
+    if all(frame.is_empty() for frame in kept.values()):
+        known = {p for n, c in columns.items() if c for p in tables[n][c].drop_nulls().to_list()}
+        raise InputError(f"no result names the patient {patient!r}", expected=nearest(patient, known))
+    return {n: kept.get(n, frame.clear()) for n, frame in tables.items()}
 
 
 def provenance(tables: Tables) -> Section | None:

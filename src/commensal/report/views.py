@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from commensal.report.charts.theme import Chart
+
 
 @dataclass(frozen=True)
 class TableView:
@@ -22,11 +24,10 @@ class TableView:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture (SVG text) with its caption, the words a screen reader says for it, and a table under it."""
+    """A picture with its caption, which is what a screen reader says for it too, and a table under it."""
 
-    svg: str
+    chart: Chart
     caption: str
-    description: str
     below: TableView | None = None
 
 

@@ -34,16 +34,45 @@ STATUS = {
     "investigational": "investigational",
 }
 
-AXES = {"peds": "PEDS", "pprs": "PPRS", "bray_curtis_to_donor": "Bray–Curtis to donor"}
+AXES = {
+    "peds": "PEDS",
+    "peds_gained": "Gained from donor",
+    "pprs": "PPRS",
+    "bray_curtis_to_donor": "Bray–Curtis to donor",
+    "bray_curtis_to_reference": "Bray–Curtis to reference",
+    "cloud": "CLOUD",
+    "mhi_a": "MHI-A",
+    "md_index": "MD-index",
+    "gmhi": "GMHI",
+    "gmwi2": "GMWI2",
+}
 
 MEASURES = {
     "peds": "Donor's features found in the sample (PEDS)",
+    "peds_gained": "Of the donor's features the recipient lacked, those found after",
     "pprs": "Own baseline features still found (PPRS)",
     "bray_curtis_to_donor": "Bray–Curtis distance to the donor",
     "bray_curtis_to_baseline": "Bray–Curtis distance to own baseline",
+    "bray_curtis_to_reference": "Median Bray–Curtis distance to the reference",
+    "cloud": "Distance to the nearest of the reference (CLOUD)",
+    "mhi_a": "Microbiome health index (MHI-A)",
+    "md_index": "Microbial dysbiosis index (MD-index)",
+    "gmhi": "Gut microbiome health index (GMHI)",
+    "gmwi2": "Gut microbiome wellness index 2 (GMWI2)",
     "richness": "Features found",
     "shannon": "Shannon diversity",
 }
+
+IDENTITY = {
+    "consistent": "as labelled",
+    "wrong_donor": "another donor",
+    "sample_swap": "another patient",
+    "undetermined": "cannot be told",
+}
+
+VERDICTS = {"met": "Met", "not_met": "Not met", "undetermined": "Not known"}
+
+ANSWERS = {"yes": "Yes", "no": "No", "undetermined": "Cannot tell"}
 
 
 PHRASES = {
@@ -103,6 +132,16 @@ def plain(code: str | None) -> str:
         return PHRASES[code]
     text = " ".join(CAPITALS.get(word, word) for word in code.split("_"))
     return text if text.startswith(("rC", "wP")) else text[0].upper() + text[1:]
+
+
+def measure(code: str) -> str:
+    """A measure of a community in full words."""
+    return MEASURES.get(code) or plain(code)
+
+
+def axis(code: str) -> str:
+    """A measure of a community as an axis has room for it."""
+    return AXES.get(code) or plain(code)
 
 
 def short(indication: str) -> str:
