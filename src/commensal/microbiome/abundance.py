@@ -16,6 +16,12 @@ from commensal.errors import InputError, RefusedError, nearest
 from commensal.study import INPUTS, Study
 from commensal.study.inputs.samples import RANKS
 
+# Rounding in a source can leave the shares of a sample a little above one.
+SUM_TOLERANCE = 0.01
+
+# NumPy draws without replacement from fewer than a thousand million reads.
+MAX_READS_DRAWN_FROM = 1_000_000_000
+
 # A scipy.sparse.csr_array, rows × taxa, without stored zeros; scipy ships no types for it.
 Matrix: TypeAlias = Any
 
@@ -26,8 +32,8 @@ class Abundance:
 
     ``values`` is a CSR array of shape (samples, taxa) without stored zeros: read counts where
     ``is_counts``, else proportions of the sample. A taxon that is not stored was not seen. Rows follow
-    ``sample_ids``, columns ``taxon_ids``. Refuses (InputError) repeated ids, another shape, and values that
-    are negative, not finite, or not whole where they are counts.
+    ``sample_ids``, columns ``taxon_ids``. Refuses (InputError) repeated ids, another shape, values that are
+    negative, not finite, or not whole where they are counts, and proportions that sum to more than one.
     """
 
     values: Matrix
@@ -49,6 +55,13 @@ class Abundance:
             raise InputError("an abundance is zero, negative or not a number", expected="values above zero")
         if self.is_counts and (data != np.round(data)).any():
             raise InputError("a count is not a whole number", expected="whole numbers of reads")
+        if not self.is_counts and (high := float(self.totals.max(initial=0.0))) > 1 + SUM_TOLERANCE:
+            sample = self.sample_ids[int(self.totals.argmax())]
+            raise InputError(
+                f"the proportions of sample {sample!r} sum to {high:g}",
+                expected="shares of one",
+                do="divide percentages by 100; give reads as counts",
+            )
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -170,22 +183,56 @@ def _label(lineage: tuple[str, ...], rank: str) -> str:
 def rarefy(abundance: Abundance, *, depth: int, seed: int) -> Abundance:
     """Return each sample drawn down to ``depth`` reads without replacement; shallower samples are left out.
 
-    Each sample has a generator of its own, from ``seed`` and its id, so that what is drawn for one sample
-    does not depend on which others are there. Refuses (RefusedError) proportions: they have no reads.
+    Each sample has a generator of its own, from ``seed`` and its id, and its taxa are drawn in the order of
+    their ids: what is drawn for one sample does not depend on which others are there, nor on the order of
+    samples and taxa. Refuses (RefusedError) proportions: they have no reads; samples of 10⁹ reads and more.
     """
     if not abundance.is_counts:
         raise RefusedError("proportions cannot be rarefied", expected="read counts")
     if depth < 1:
         raise InputError(f"a depth of {depth} reads", expected="at least 1")
+    if abundance.totals.max(initial=0.0) >= MAX_READS_DRAWN_FROM:
+        sample = abundance.sample_ids[int(abundance.totals.argmax())]
+        raise RefusedError(f"sample {sample!r} has 10⁹ reads or more", expected="fewer, to draw from")
     kept = [s for s, total in zip(abundance.sample_ids, abundance.totals, strict=True) if total >= depth]
-    deep = abundance.select(kept)
-    drawn = deep.values.copy()
+    deep = in_order(abundance.select(kept))
+    drawn = deep.values
+    counts = drawn.data.astype(np.int64)
     for row, sample in enumerate(kept):
         span = slice(drawn.indptr[row], drawn.indptr[row + 1])
         generator = np.random.default_rng([seed, *sample.encode()])
-        drawn.data[span] = generator.multivariate_hypergeometric(drawn.data[span].astype(np.int64), depth)
+        drawn.data[span] = generator.multivariate_hypergeometric(counts[span], depth)
     drawn.eliminate_zeros()
     return replace(deep, values=drawn)
+
+
+def in_order(abundance: Abundance) -> Abundance:
+    """Return a copy with the taxa in the order of their ids, each row's entries too.
+
+    What is drawn or summed along a row then does not depend on the order in which taxa came.
+    """
+    order = sorted(range(len(abundance.taxon_ids)), key=abundance.taxon_ids.__getitem__)
+    place = np.empty(len(order), dtype=abundance.values.indices.dtype)
+    place[order] = np.arange(len(order))
+    values = abundance.values.copy()
+    values.indices = place[values.indices]
+    values.has_sorted_indices = False
+    values.sort_indices()
+    return replace(abundance, values=values, taxon_ids=tuple(abundance.taxon_ids[i] for i in order))
+
+
+def unclassified(abundance: Abundance) -> dict[str, str]:
+    """Return, for each sample whose proportions do not add up to one, how much of it they leave out.
+
+    A measure of such a sample is of its classified part. Counts have no such note: nobody knows the rest.
+    """
+    if abundance.is_counts:
+        return {}
+    return {
+        sample: f"only {total:.0%} of the sample is in the table: measures are of that part"
+        for sample, total in totals_by_sample(abundance).items()
+        if 0 < total < 1 - SUM_TOLERANCE
+    }
 
 
 def depths(abundance: Abundance, samples: pl.DataFrame) -> dict[str, float]:
