@@ -76,8 +76,8 @@ class Statement(Cited):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Sessions of a regimen: ``n_sessions`` in each of ``n_courses``, one every ``every_days``, a course every
-    ``course_every_days``, from day ``from_day`` of the plan. None where the source gives no figure."""
+    """Sessions of a regimen: ``n_sessions`` in each of ``n_courses``, one every ``every_days``, a course
+    every ``course_every_days``, from day ``from_day`` of the plan. None where the source gives no figure."""
 
     n_courses: int = 1
     n_sessions: int | None = None
