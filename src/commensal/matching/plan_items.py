@@ -358,9 +358,9 @@ def _endpoint(code: str, protocol: Protocol) -> Endpoint | None:
 
 def _read(endpoint: Endpoint, checks: Checks) -> str:
     """Return what is read at a landmark, by the measure that is valid at the patient's age."""
-    measure = endpoint.measure_at(checks.facts.get("age_at_index_years"))
+    measure, name = endpoint.measure_at(checks.facts["age_at_index_years"]), endpoint.code.replace("_", " ")
     if measure == endpoint.measure:
         return endpoint.rule.removesuffix(".")
     if measure is None:
-        return f"No measure of {endpoint.code.replace('_', ' ')} is valid at this age"
-    return f"The paediatric measure of {endpoint.code.replace('_', ' ')}: {instrument(measure.instrument).label}"
+        return f"No measure of {name} is valid at this age"
+    return f"The paediatric measure of {name}: {instrument(measure.instrument).label}"
