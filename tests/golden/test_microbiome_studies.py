@@ -46,8 +46,13 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Study]
     return study
 
 
+def panel(given: Study) -> pl.DataFrame:
+    """The table of measures."""
+    return engraft(given)["engraftment"]
+
+
 def peds_of(study: Study) -> pl.DataFrame:
-    return engraft(study).filter(pl.col("measure") == "peds")
+    return panel(study).filter(pl.col("measure") == "peds")
 
 
 def test_kump_agrees_with_q2fmt(imported: Callable[[str], Study]) -> None:
@@ -75,7 +80,7 @@ def test_kump_has_thirteen_with_a_donor_and_ten_without(imported: Callable[[str]
 @pytest.mark.parametrize("name", PATIENTS)
 def test_every_patient_and_sample_has_its_rows(name: str, imported: Callable[[str], Study]) -> None:
     study = imported(name)
-    table = engraft(study)
+    table = panel(study)
     assert table["subject_id"].n_unique() == PATIENTS[name]
     samples = study.read("samples").filter(pl.col("patient_id").is_not_null())
     assert set(samples["sample_id"]) <= set(table["sample_id"])

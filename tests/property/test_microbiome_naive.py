@@ -116,6 +116,11 @@ def drawn_study(seed: int, *, n_patients: int, n_taxa: int) -> Study:
     )
 
 
+def panel(given: Study) -> pl.DataFrame:
+    """The table of measures."""
+    return engraft(given)["engraftment"]
+
+
 @pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10_000))
@@ -124,7 +129,7 @@ def test_the_table_equals_the_naive_twin(seed: int) -> None:
     counts: dict[str, dict[str, int]] = {}
     for sample, taxon, count in study.read("abundances").select("sample_id", "taxon_id", "count").iter_rows():
         counts.setdefault(sample, {})[taxon] = count
-    table = engraft(study)
+    table = panel(study)
     for row in table.filter(pl.col("measure") == "peds").iter_rows(named=True):
         references = [s for s in counts if s.startswith(f"{row['donor_id']}-")]
         deepest = min(references, key=lambda s: (-sum(counts[s].values()), s))
@@ -142,10 +147,11 @@ def test_the_table_equals_the_naive_twin(seed: int) -> None:
 def test_neither_row_order_nor_strangers_change_a_row(seed: int) -> None:
     study = drawn_study(seed, n_patients=4, n_taxa=12)
     shuffled = {n: f.sample(fraction=1.0, shuffle=True, seed=seed) for n, f in study.frames.items()}
-    assert engraft(study).equals(engraft(study_of(shuffled, manifest=study.manifest)))
+    assert panel(study).equals(panel(study_of(shuffled, manifest=study.manifest)))
     fewer = {**study.frames, "patients": study.read("patients").filter(pl.col("patient_id") != "P003")}
-    kept = engraft(study).filter(pl.col("subject_id") != "P003")
-    assert kept.equals(engraft(study_of(fewer, manifest=study.manifest)))
+    kept = panel(study).filter(pl.col("subject_id") != "P003").drop("q")
+    # q is of a family of samples: it alone may hang on the others.
+    assert kept.equals(panel(study_of(fewer, manifest=study.manifest)).drop("q"))
 
 
 def test_rarefaction_is_seeded_and_of_each_sample_alone() -> None:

@@ -56,6 +56,11 @@ def of_donor(donor: str) -> Row:
     return {"donor_id": donor}
 
 
+def panel(given: Study, **options: Any) -> pl.DataFrame:
+    """The table of measures."""
+    return engraft(given, **options)["engraftment"]
+
+
 def measured(frame: pl.DataFrame, sample: str, measure: str = "peds") -> Row:
     return frame.row(
         by_predicate=(pl.col("sample_id") == sample) & (pl.col("measure") == measure), named=True
@@ -63,7 +68,7 @@ def measured(frame: pl.DataFrame, sample: str, measure: str = "peds") -> Row:
 
 
 def test_the_table_is_as_declared_and_has_no_nan() -> None:
-    frame = engraft(study({"post": (of_patient(14), "ab"), "d": (of_donor("D1"), "abc")}))
+    frame = panel(study({"post": (of_patient(14), "ab"), "d": (of_donor("D1"), "abc")}))
     assert frame.schema == pl.Schema(RESULTS["engraftment"].schema)
     row = measured(frame, "post")
     assert (row["n_events"], row["n"], row["donor_id"], row["reference_sample_id"]) == (2, 3, "D1", "d")
@@ -75,7 +80,7 @@ def test_the_table_is_as_declared_and_has_no_nan() -> None:
 
 
 def test_a_sample_before_the_transplant_is_resemblance() -> None:
-    frame = engraft(study({"pre": (of_patient(-7), "a"), "d": (of_donor("D1"), "ab")}))
+    frame = panel(study({"pre": (of_patient(-7), "a"), "d": (of_donor("D1"), "ab")}))
     row = measured(frame, "pre")
     assert (row["n_events"], row["n"]) == (1, 2)
     assert "resemblance" in row["reason"]
@@ -95,7 +100,7 @@ def test_a_sample_before_the_transplant_is_resemblance() -> None:
     ],
 )
 def test_when_a_sample_is_before(day: int | None, timepoint: str | None, is_before: bool | None) -> None:
-    frame = engraft(study({"s": (of_patient(day, timepoint), "a"), "d": (of_donor("D1"), "ab")}))
+    frame = panel(study({"s": (of_patient(day, timepoint), "a"), "d": (of_donor("D1"), "ab")}))
     reason = measured(frame, "s")["reason"] or ""
     assert ("resemblance" in reason, "unknown" in reason) == (is_before is True, is_before is None)
 
@@ -107,18 +112,18 @@ def test_the_baseline_is_the_last_before_and_antibiotics_only_in_need() -> None:
         "abx": (of_patient(-1, is_on_antibiotics=True), "z"),
         "post": (of_patient(14), "b"),
     }
-    row = measured(engraft(study(samples)), "post", "pprs")
+    row = measured(panel(study(samples)), "post", "pprs")
     assert (row["reference_sample_id"], row["n_events"], row["n"]) == ("late", 1, 2)
     only = {name: samples[name] for name in ("abx", "post")}
-    row = measured(engraft(study(only)), "post", "pprs")
+    row = measured(panel(study(only)), "post", "pprs")
     assert row["reference_sample_id"] == "abx"
     assert "antibiotics" in row["reason"]
 
 
 def test_the_baseline_is_not_compared_with_itself_and_may_be_absent() -> None:
-    frame = engraft(study({"pre": (of_patient(-3), "ab"), "post": (of_patient(14), "b")}))
+    frame = panel(study({"pre": (of_patient(-3), "ab"), "post": (of_patient(14), "b")}))
     assert measured(frame, "pre", "pprs")["reason"] == "this sample is the baseline"
-    frame = engraft(study({"post": (of_patient(14), "b")}))
+    frame = panel(study({"post": (of_patient(14), "b")}))
     assert measured(frame, "post", "bray_curtis_to_baseline")["reason"] == "no baseline sample with a profile"
 
 
@@ -129,7 +134,7 @@ def test_a_pool_is_read_by_its_own_sample() -> None:
         "pool": ({"batch_id": "b-u1"}, "ab"),
         "d1": (of_donor("D1"), "xyz"),
     }
-    row = measured(engraft(study(samples, units=units)), "post")
+    row = measured(panel(study(samples, units=units)), "post")
     assert (row["donor_id"], row["reference_sample_id"], row["n_events"], row["n"]) == ("b-u1", "pool", 1, 2)
 
 
@@ -140,7 +145,7 @@ def test_a_pool_without_a_sample_is_the_union_of_its_donors() -> None:
         "d1": (of_donor("D1"), "ab"),
         "d2": (of_donor("D2"), "bc"),
     }
-    frame = engraft(study(samples, units=units))
+    frame = panel(study(samples, units=units))
     row = measured(frame, "post")
     assert (row["donor_id"], row["reference_sample_id"], row["n_events"], row["n"]) == (
         "D1;D2",
@@ -152,7 +157,7 @@ def test_a_pool_without_a_sample_is_the_union_of_its_donors() -> None:
     # The mean of the two donors is (1/4, 1/2, 1/4); the sample is all a.
     assert measured(frame, "post", "bray_curtis_to_donor")["value"] == pytest.approx(0.75)
     samples.pop("d2")
-    row = measured(engraft(study(samples, units=units)), "post")
+    row = measured(panel(study(samples, units=units)), "post")
     assert (row["value"], row["reason"]) == (None, "no sample of donor D2 with a profile")
 
 
@@ -166,7 +171,7 @@ def test_donors_over_time_are_those_given_up_to_the_day() -> None:
         "d1": (of_donor("D1"), "ab"),
         "d2": (of_donor("D2"), "cd"),
     }
-    frame = engraft(study(samples, units=units, sessions=[(0, "u1"), (30, "u2")]))
+    frame = panel(study(samples, units=units, sessions=[(0, "u1"), (30, "u2")]))
     assert [measured(frame, s)["donor_id"] for s in ("pre", "post", "late")] == ["D1", "D1", "D1;D2"]
     assert measured(frame, "late")["n"] == 4
     assert "donors given by then cannot be told" in measured(frame, "unknown")["reason"]
@@ -174,7 +179,7 @@ def test_donors_over_time_are_those_given_up_to_the_day() -> None:
 
 def test_a_comparator_who_later_crosses_over_has_a_donor_then() -> None:
     samples = {"s": (of_patient(30), "a"), "after": (of_patient(90), "a"), "d": (of_donor("D1"), "ab")}
-    frame = engraft(study(samples, arm="placebo", sessions=[(60, "u1")]))
+    frame = panel(study(samples, arm="placebo", sessions=[(60, "u1")]))
     assert "resemblance" in measured(frame, "s")["reason"]
     assert measured(frame, "after")["reason"] is None
 
@@ -196,7 +201,7 @@ def test_a_comparator_who_later_crosses_over_has_a_donor_then() -> None:
 )
 def test_without_a_donor_there_is_a_reason(options: Row, reason: str) -> None:
     samples = {"pre": (of_patient(-7), "a"), "post": (of_patient(14), "ab"), "d": (of_donor("D1"), "abc")}
-    frame = engraft(study(samples, **options))
+    frame = panel(study(samples, **options))
     row = measured(frame, "post")
     assert (row["value"], row["reason"]) == (None, reason)
     assert measured(frame, "post", "pprs")["value"] == 1
@@ -204,11 +209,11 @@ def test_without_a_donor_there_is_a_reason(options: Row, reason: str) -> None:
 
 
 def test_no_patient_is_dropped() -> None:
-    frame = engraft(study({"d": (of_donor("D1"), "ab")}))
+    frame = panel(study({"d": (of_donor("D1"), "ab")}))
     assert frame.select("subject_id", "sample_id", "measure", "reason").rows() == [
         ("P", None, "peds", "no sample of this patient")
     ]
-    frame = engraft(study({"post": (of_patient(14), ""), "d": (of_donor("D1"), "ab")}))
+    frame = panel(study({"post": (of_patient(14), ""), "d": (of_donor("D1"), "ab")}))
     assert set(frame["reason"]) == {"no abundance profile of this sample"}
 
 
@@ -216,7 +221,7 @@ def test_few_reads_are_a_caution() -> None:
     samples = {"post": (of_patient(14), "a"), "d": (of_donor("D1"), "ab")}
     poor = study(samples)
     few = poor.read("abundances").with_columns(count=pl.lit(300))
-    frame = engraft(study_of({**poor.frames, "abundances": few}, manifest=poor.manifest))
+    frame = panel(study_of({**poor.frames, "abundances": few}, manifest=poor.manifest))
     assert measured(frame, "post")["reason"] == (
         "only 300 reads: features are missed; reference: only 600 reads: features are missed"
     )
@@ -224,7 +229,7 @@ def test_few_reads_are_a_caution() -> None:
 
 def test_rarefied_samples_that_are_too_shallow_have_a_reason() -> None:
     samples = {"post": (of_patient(14), "a"), "deep": (of_patient(20), "abc"), "d": (of_donor("D1"), "ab")}
-    frame = engraft(study(samples), rarefy_to=1500, seed=1)
+    frame = panel(study(samples), rarefy_to=1500, seed=1)
     assert measured(frame, "post")["reason"] == "fewer than 1500 reads: left out by rarefaction"
     assert measured(frame, "deep")["value"] is not None
 

@@ -140,6 +140,11 @@ def test_progress_rises_to_the_end(tmp_path):
     assert told[-1] <= 1
 
 
-def test_engraft_writes_its_two_tables(tmp_path):
+def test_engraft_writes_its_four_tables(tmp_path):
     folder = engraft(study_of(frames(), manifest=MANIFEST), tmp_path / "engraftment")
-    assert sorted(p.stem for p in folder.iterdir()) == ["engraftment", "taxon_outcomes"]
+    assert sorted(p.stem for p in folder.iterdir()) == [
+        "engraftment",
+        "engraftment_tests",
+        "taxon_fates",
+        "taxon_outcomes",
+    ]

@@ -8,6 +8,9 @@ first session, samples under or after antibiotics only where there is no other.
 What a recipient was given by a day is every unit of every session up to that day; before the first session
 it is what the first session brought. A pool is read by the deepest sample of its batch, where one was
 sequenced, else as the union of its donors' samples; a single donor by the donor's deepest sample.
+
+Repeated courses: the baseline is that of the first course. A sample after the start of a later course is
+also compared with the last sample between the courses, where there is one.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 import polars as pl
 
 from commensal.microbiome.abundance import deepest
+from commensal.microbiome.comparability import Setting, caution, refusal
 from commensal.study import Study
 
 BEFORE_TREATMENT = frozenset(
@@ -40,16 +44,23 @@ UNKNOWN_DAY = "day unknown: the donors given by then cannot be told"
 NO_BASELINE = "no baseline sample with a profile"
 AFTER_ANTIBIOTICS_ONLY = "the only baseline was taken under or after antibiotics"
 IS_BASELINE = "this sample is the baseline"
+ONE_COURSE = "not after a second course"
+NOTHING_BETWEEN = "no sample with a profile between the first session and the latest course"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a sample is compared with: a label, the samples, or why there are none."""
+    """What a sample is compared with: a label, the samples, or why there are none.
+
+    ``donor_ids`` are the donors known to be in it; ``is_pool`` says that a pool's own sample stands for it.
+    """
 
     label: str | None = None
     sample_ids: tuple[str, ...] = ()
     reason: str | None = None
     caution: str | None = None
+    donor_ids: frozenset[str] = frozenset()
+    is_pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,9 @@ class Comparison:
     """One sample of one recipient with its donor and baseline references.
 
     ``sample_id`` is None for a recipient without samples; ``is_before`` is None where nobody can tell.
-    ``day`` is relative to the patient's index.
+    ``day`` is relative to the patient's index. ``latest_course`` is the last sample before the latest
+    course, for a sample after a second one; ``ever_given`` are all donors and materials the subject
+    received on any day, before or after this sample.
     """
 
     subject_id: str
@@ -67,14 +80,18 @@ class Comparison:
     is_before: bool | None
     donor: Reference
     baseline: Reference
+    latest_course: Reference = Reference(reason=ONE_COURSE)
+    ever_given: frozenset[str] = frozenset()
+    is_comparator: bool = False
 
 
 @dataclass(frozen=True)
 class Given:
-    """One unit given in one session: the day, and what stands for it."""
+    """One unit given in one session: the day, the course, and what stands for it."""
 
     day: int | None
     material: Reference
+    course_id: str | None = None
 
 
 @dataclass
@@ -122,11 +139,12 @@ def _given(study: Study, *, depth: Mapping[str, float], profiled: set[str]) -> I
     """Yield (patient, what was given) for each unit of each session; a session without units is unknown."""
     materials = _materials(study, depth=depth, profiled=profiled)
     used = study.read("session_units", columns=["session_id", "unit_id"])
-    sessions = study.read("sessions", columns=["session_id", "patient_id", "administered_day"])
+    sessions = study.read("sessions", columns=["session_id", "course_id", "patient_id", "administered_day"])
     rows = sessions.join(used, on="session_id", how="left").sort("session_id", "unit_id", nulls_last=True)
     unknown = Reference(reason=UNKNOWN_DONOR)
     for row in rows.iter_rows(named=True):
-        yield row["patient_id"], Given(row["administered_day"], materials.get(row["unit_id"], unknown))
+        material = materials.get(row["unit_id"], unknown)
+        yield row["patient_id"], Given(row["administered_day"], material, row["course_id"])
 
 
 def _materials(study: Study, *, depth: Mapping[str, float], profiled: set[str]) -> dict[str, Reference]:
@@ -141,7 +159,8 @@ def _materials(study: Study, *, depth: Mapping[str, float], profiled: set[str]) 
     for unit_id, batch_id in study.read("units", columns=["unit_id", "batch_id"]).iter_rows():
         members = sorted(donors_of[unit_id])
         if len(members) != 1 and by_batch.get(batch_id):
-            references[unit_id] = _read_by(batch_id, by_batch[batch_id], depth=depth)
+            pool = _read_by(batch_id, by_batch[batch_id], depth=depth)
+            references[unit_id] = replace(pool, donor_ids=frozenset(members), is_pool=True)
         else:
             references[unit_id] = _union(
                 Reference(reason=AUTOLOGOUS) if d in own else _of_donor(d, by_donor, depth=depth)
@@ -169,8 +188,9 @@ def _donor_samples(
 
 def _of_donor(donor_id: str, samples: Mapping[str, list[str]], *, depth: Mapping[str, float]) -> Reference:
     if not samples.get(donor_id):
-        return Reference(label=donor_id, reason=f"no sample of donor {donor_id} with a profile")
-    return _read_by(donor_id, samples[donor_id], depth=depth)
+        reason = f"no sample of donor {donor_id} with a profile"
+        return Reference(label=donor_id, reason=reason, donor_ids=frozenset((donor_id,)))
+    return replace(_read_by(donor_id, samples[donor_id], depth=depth), donor_ids=frozenset((donor_id,)))
 
 
 def _read_by(label: str, sample_ids: list[str], *, depth: Mapping[str, float]) -> Reference:
@@ -190,6 +210,8 @@ def _union(references: Iterable[Reference]) -> Reference:
         label=";".join(labels) or None,
         sample_ids=() if reasons else tuple(samples),
         reason="; ".join(dict.fromkeys(reasons)) or None,
+        donor_ids=frozenset().union(*(p.donor_ids for p in parts)),
+        is_pool=any(p.is_pool for p in parts),
     )
 
 
@@ -203,6 +225,7 @@ def _compare(
     before = {row["sample_id"]: is_before(row, first_day=first) for row in recipient.samples}
     candidates = [r for r in recipient.samples if before[r["sample_id"]] and r["sample_id"] in profiled]
     baseline = _baseline(candidates, depth=depth)
+    ever = frozenset().union(*(_names(given.material) for given in recipient.given))
     for row in recipient.samples:
         sample_id, day = row["sample_id"], row["collected_day"]
         yield Comparison(
@@ -213,7 +236,69 @@ def _compare(
             is_before=before[sample_id],
             donor=_donor_reference(recipient, day, is_before=before[sample_id]),
             baseline=Reference(reason=IS_BASELINE) if (sample_id,) == baseline.sample_ids else baseline,
+            latest_course=_before_latest_course(recipient, day, depth=depth, profiled=profiled),
+            ever_given=ever,
+            is_comparator=not recipient.given and recipient.arm != "fmt",
         )
+
+
+def _names(material: Reference) -> frozenset[str]:
+    """Return the donors of a material and the material's own name."""
+    return material.donor_ids | ({material.label} if material.label else set())
+
+
+def _before_latest_course(
+    recipient: _Recipient, day: int | None, *, depth: Mapping[str, float], profiled: set[str]
+) -> Reference:
+    """Return the last sample between the first session and the course that was latest on ``day``."""
+    starts: dict[str | None, int] = {}
+    for given in recipient.given:
+        if given.day is not None:
+            starts[given.course_id] = min(given.day, starts.get(given.course_id, given.day))
+    begun = sorted(start for start in starts.values() if day is not None and start < day)
+    if len(begun) < 2:
+        return Reference(reason=ONE_COURSE)
+    between = [
+        row
+        for row in recipient.samples
+        if row["sample_id"] in profiled
+        and row["collected_day"] is not None
+        and begun[0] < row["collected_day"] <= begun[-1]
+    ]
+    return _baseline(between, depth=depth) if between else Reference(reason=NOTHING_BETWEEN)
+
+
+def donor_references(study: Study, *, depth: Mapping[str, float], profiled: Iterable[str]) -> list[Reference]:
+    """Return every donor's reference, given to anybody or not; autologous donors are left out."""
+    by_donor, _ = _donor_samples(study, profiled=set(profiled))
+    donors = study.read("donors", columns=["donor_id", "kind"])
+    own = set(donors.filter(pl.col("kind") == "autologous")["donor_id"])
+    return [_of_donor(d, by_donor, depth=depth) for d in sorted(by_donor) if d not in own]
+
+
+def within_settings(found: Iterable[Comparison], settings: Mapping[str, Setting]) -> list[Comparison]:
+    """Return the comparisons with references of another setting refused, in words, and cautions added."""
+    return [_within_setting(c, settings) for c in found]
+
+
+def _within_setting(comparison: Comparison, settings: Mapping[str, Setting]) -> Comparison:
+    if comparison.sample_id is None:
+        return comparison
+    setting = settings.get(comparison.sample_id, Setting())
+    references = (comparison.donor, comparison.baseline, comparison.latest_course)
+    donor, baseline, latest = (_checked(r, setting, settings) for r in references)
+    if (donor, baseline, latest) == references:
+        return comparison
+    return replace(comparison, donor=donor, baseline=baseline, latest_course=latest)
+
+
+def _checked(reference: Reference, setting: Setting, settings: Mapping[str, Setting]) -> Reference:
+    others = [settings.get(sample, Setting()) for sample in reference.sample_ids]
+    if refused := [r for other in others if (r := refusal(setting, other))]:
+        return replace(reference, sample_ids=(), reason="; ".join(dict.fromkeys(refused)))
+    said = [reference.caution, *(caution(setting, other) for other in others)]
+    words = "; ".join(dict.fromkeys(word for word in said if word)) or None
+    return reference if words == reference.caution else replace(reference, caution=words)
 
 
 def _first_day(recipient: _Recipient) -> int | None:

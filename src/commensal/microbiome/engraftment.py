@@ -1,243 +1,202 @@
-"""Engraftment: each sample of each recipient against donor and own baseline, as one long table.
+"""Engraftment: each sample of each recipient against donor and own baseline, in one call.
 
 What is estimated: for PEDS, of the features seen in the donor's reference sample the share also seen in
-the recipient's sample. It is resemblance. A sample from before the transplant has it too, and what rose
-above that is what a transplant may have brought; nothing here is a fraction of the community that came
-from the donor. Without rarefaction PEDS grows with the depth of the recipient's sample.
+the recipient's sample. It is resemblance: a sample from before the transplant has it too. The panel puts
+beside it what is adjusted for the baseline (``peds_gained`` and the fates of taxa), for depth
+(``peds_at_depth``), and for what all healthy guts share (the null of donors the subject never received).
+Nothing here is a fraction of the community that came from the donor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import sparse
 
-from commensal.microbiome import diversity
-from commensal.microbiome.abundance import Abundance, Matrix, abundance_of, depths, rarefy
-from commensal.microbiome.comparisons import Comparison, Reference, comparisons
-from commensal.microbiome.overlap import Share, peds, wilson
+from commensal.errors import InputError
+from commensal.microbiome.abundance import Abundance, abundance_of, depths, rarefy
+from commensal.microbiome.comparability import Setting, settings_of
+from commensal.microbiome.comparisons import (
+    ONE_COURSE,
+    Comparison,
+    comparisons,
+    donor_references,
+    within_settings,
+)
+from commensal.microbiome.fates import FATES, IN_SAMPLE, n_fates, taxon_fates
+from commensal.microbiome.panel_measures import Communities, communities, panel
+from commensal.microbiome.panel_nulls import TO_ALL, judge
+from commensal.microbiome.panel_rows import Measured, contexts, measure_rows, reason_rows
+from commensal.microbiome.reference_panel import reference_panel
+from commensal.microbiome.taxon_outcomes import outcomes_of
+from commensal.microbiome.timepoints import one_a_subject
 from commensal.study import RESULTS, Study
 
-MEASURES = (
-    "peds",
-    "pprs",
-    "bray_curtis_to_donor",
-    "jaccard_to_donor",
-    "bray_curtis_to_baseline",
-    "jaccard_to_baseline",
-    "richness",
-    "shannon",
-    "simpson",
-    "richness_minus_donor",
-    "shannon_minus_donor",
-)
-TO_DONOR = frozenset(m for m in MEASURES if m == "peds" or m.endswith("_donor"))
-TO_BASELINE = frozenset(m for m in MEASURES if m == "pprs" or m.endswith("_baseline"))
+# What each measure is against, in the order of the rows of one sample.
+AGAINST: Mapping[str, str] = {
+    "peds": "donor",
+    "peds_gained": "both",
+    "peds_at_depth": "donor",
+    "pprs": "baseline",
+    "bray_curtis_to_donor": "donor",
+    "jaccard_to_donor": "donor",
+    "bray_curtis_to_baseline": "baseline",
+    "jaccard_to_baseline": "baseline",
+    "bray_curtis_to_donor_change": "both",
+    "jaccard_to_donor_change": "both",
+    "engraftment_index": "both",
+    "engraftment_index_remainder": "both",
+    "c2r": "both",
+    **{f"taxa_{fate}": "both" for fate in FATES},
+    **{f"share_{fate}": "both" for fate in IN_SAMPLE},
+    "gained_still_there": "both",
+    TO_ALL: "nothing",
+    "richness": "nothing",
+    "shannon": "nothing",
+    "simpson": "nothing",
+    "richness_minus_donor": "donor",
+    "shannon_minus_donor": "donor",
+}
+MEASURES = tuple(AGAINST)
+# Rows only for samples after a second course.
+AFTER_SECOND_COURSE = ("peds_gained_latest_course", "pprs_latest_course")
 
-# Design choice: below this many reads a gut sample visibly lacks features that were there.
+# Design choice: below this many reads a gut sample visibly lacks features that were there. It is also the
+# common depth of ``peds_at_depth``, the same in every study.
 FEW_READS = 1000
+# Above so many rows the fates of single taxa are listed of each subject's last sample alone.
+MOST_FATES = 2_000_000
 
 NO_PROFILE = "no abundance profile of this sample"
-WILSON = "Wilson score interval over features, which are not independent: a floor on the uncertainty"
-
-
-@dataclass(frozen=True, eq=False)
-class Profiles:
-    """One row a community: proportions and presence, sparse, samples × taxa."""
-
-    proportions: Matrix
-    presence: Matrix
-
-    def __getitem__(self, rows: Sequence[int]) -> Profiles:
-        return Profiles(self.proportions[list(rows)], self.presence[list(rows)])
-
-
-def profiles_of(abundance: Abundance) -> Profiles:
-    """Return proportions and presence of all samples, in their order."""
-    return Profiles(abundance.proportions, abundance.presence)
 
 
 def engraft(
-    study: Study, *, seed: int = 0, level: float = 0.95, rarefy_to: int | None = None
-) -> pl.DataFrame:
-    """Return every measure of every recipient's sample, in the declared ``engraftment`` table.
+    study: Study,
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    rarefy_to: int | None = None,
+    depth: int = FEW_READS,
+    most_fates: int = MOST_FATES,
+) -> dict[str, pl.DataFrame]:
+    """Return the engraftment panel: every measure of every recipient's sample, with nulls and tests.
 
-    ``level`` is the confidence level of the intervals of PEDS and PPRS. ``rarefy_to`` draws every sample
-    down to so many reads first, by ``seed``; by default nothing is drawn. A patient without a sample has
-    one row; what cannot be measured is a row with its reason.
+    Parameters: ``level`` is the confidence level of all intervals. ``rarefy_to`` draws every sample down
+    to so many reads first, by ``seed``; by default nothing is drawn. ``depth`` is the depth in reads at
+    which ``peds_at_depth`` is computed (nothing is drawn for it). ``seed`` also draws the arrangements of
+    the global tests, and the donors of the nulls where there are above 500.
 
-    Refuses: InputError for abundances that are not as declared, RefusedError for rarefying proportions.
+    Returns the declared tables ``engraftment``, ``engraftment_tests``, ``taxon_outcomes`` and
+    ``taxon_fates``. A patient without a sample has one row; what cannot be measured is a row with its
+    reason. The fates of single taxa are listed for all samples after transplant with donor and baseline
+    or, where that would be more than ``most_fates`` rows, for the last of each subject; a sample left out
+    says so in its rows ``taxa_…``, which count the fates of all.
+
+    Refuses: InputError for abundances that are not as declared, a level or depth that is none;
+    RefusedError for rarefying proportions.
     """
+    if not 0 < level < 1:
+        raise InputError(f"a level of {level}", expected="a number between 0 and 1")
+    source = _source(study, seed=seed, rarefy_to=rarefy_to)
+    donors = donor_references(study, depth=source.depth, profiled=source.abundance.sample_ids)
+    given = communities(source.measured, source.abundance, others=donors, depth=depth)
+    references = reference_panel(source.measured, donors, settings=source.settings, seed=seed)
+    judged = judge(
+        given,
+        references,
+        dict(panel(given, level=level, depth=depth)),
+        settings=source.settings,
+        depth=source.depth,
+        seed=seed,
+        level=level,
+    )
+    listed, fates = _fates(given, source, most=most_fates)
+    return {
+        "engraftment": _table(source, judged.measures, unlisted=_unlisted(given, listed, most=most_fates)),
+        "engraftment_tests": judged.tests,
+        "taxon_outcomes": outcomes_of(source.measured, source.abundance, depth=source.depth, level=level),
+        "taxon_fates": fates,
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """The samples of a study, sorted into those that can be measured and the others."""
+
+    abundance: Abundance
+    depth: dict[str, float]
+    settings: Mapping[str, Setting]
+    measured: list[Comparison]
+    unmeasured: Sequence[tuple[list[Comparison], str | None]]
+
+
+def _source(study: Study, *, seed: int, rarefy_to: int | None) -> _Source:
     full = abundance_of(study)
     abundance = rarefy(full, depth=rarefy_to, seed=seed) if rarefy_to is not None else full
     depth = depths(full, study.read("samples", columns=["sample_id", "n_reads"]))
-    found = comparisons(study, depth=depth, profiled=abundance.sample_ids)
-    measured = [c for c in found if c.sample_id in abundance.rows]
-    shallow = [c for c in found if c.sample_id in full.rows and c.sample_id not in abundance.rows]
-    unread = [c for c in found if c.sample_id is not None and c.sample_id not in full.rows]
-    parts = [
-        _measure(measured, abundance, depth=depth, level=level),
-        _unmeasured(shallow, MEASURES, reason=f"fewer than {rarefy_to} reads: left out by rarefaction"),
-        _unmeasured(unread, MEASURES, reason=NO_PROFILE),
-        _unmeasured([c for c in found if c.sample_id is None], ("peds",)),
-    ]
-    order = pl.col("measure").cast(pl.Enum(MEASURES))
-    return pl.concat(parts).sort("subject_id", "day", "sample_id", order, nulls_last=True)
-
-
-def _measure(
-    found: list[Comparison], abundance: Abundance, *, depth: dict[str, float], level: float
-) -> pl.DataFrame:
-    """Return the rows of samples that have a profile."""
-    whole = profiles_of(abundance)
-    own = whole[[abundance.rows[c.sample_id] for c in found if c.sample_id is not None]]
-    frames = [_alpha(found, own)]
-    frames += [_compared(found, own, whole, abundance, which=w, level=level) for w in ("donor", "baseline")]
-    few = {
-        s: f"only {reads:,.0f} reads: features are missed" for s, reads in depth.items() if reads < FEW_READS
-    }
-    return pl.concat(frames).with_columns(
-        pl.concat_str(
-            "reason",
-            _noted("sample_id", few, prefix=""),
-            _noted("reference_sample_id", few, prefix="reference: "),
-            separator="; ",
-            ignore_nulls=True,
-        ).replace("", None)
-    )
-
-
-def _noted(column: str, notes: dict[str, str], *, prefix: str) -> pl.Expr:
-    """Return the note on the sample a column names; null where there is none."""
-    return pl.lit(prefix) + pl.col(column).replace_strict(notes, default=None, return_dtype=pl.String)
-
-
-def _alpha(found: list[Comparison], own: Profiles) -> pl.DataFrame:
-    values = {
-        "richness": diversity.richness(own.presence),
-        "shannon": diversity.shannon(own.proportions),
-        "simpson": diversity.simpson(own.proportions),
-    }
-    return pl.concat([_rows(found, [Reference()] * len(found), m, values=v) for m, v in values.items()])
-
-
-def _compared(
-    found: list[Comparison],
-    own: Profiles,
-    whole: Profiles,
-    abundance: Abundance,
-    *,
-    which: str,
-    level: float,
-) -> pl.DataFrame:
-    """Return the measures against ``donor`` or ``baseline``; where there is none, rows with the reason."""
-    references: list[Reference] = [getattr(c, which) for c in found]
-    known = [i for i, r in enumerate(references) if r.sample_ids]
-    others = composite([references[i].sample_ids for i in known], whole, abundance)
-    selected, kept = [found[i] for i in known], [references[i] for i in known]
-    frames = []
-    share = peds(own[known].presence, others.presence)
-    frames.append(_share_rows(selected, kept, "peds" if which == "donor" else "pprs", share, level=level))
-    for measure, function in _MEASURED[which].items():
-        frames.append(_rows(selected, kept, measure, values=function(own[known], others)))
-    absent = [found[i] for i, r in enumerate(references) if not r.sample_ids]
-    frames.append(
-        _unmeasured(absent, [m for m in MEASURES if m in (TO_DONOR if which == "donor" else TO_BASELINE)])
-    )
-    return pl.concat(frames)
-
-
-_PairMeasure = Callable[[Profiles, Profiles], np.ndarray]
-_MEASURED: dict[str, dict[str, _PairMeasure]] = {
-    "donor": {
-        "bray_curtis_to_donor": lambda a, b: diversity.bray_curtis(a.proportions, b.proportions),
-        "jaccard_to_donor": lambda a, b: diversity.jaccard(a.presence, b.presence),
-        "richness_minus_donor": lambda a, b: diversity.richness(a.presence) - diversity.richness(b.presence),
-        "shannon_minus_donor": lambda a, b: (
-            diversity.shannon(a.proportions) - diversity.shannon(b.proportions)
+    settings = settings_of(study)
+    found = within_settings(comparisons(study, depth=depth, profiled=abundance.sample_ids), settings)
+    sampled = [c for c in found if c.sample_id is not None]
+    shallow = [c for c in sampled if c.sample_id in full.rows and c.sample_id not in abundance.rows]
+    return _Source(
+        abundance=abundance,
+        depth=depth,
+        settings=settings,
+        measured=[c for c in sampled if c.sample_id in abundance.rows],
+        unmeasured=(
+            (shallow, f"fewer than {rarefy_to} reads: left out by rarefaction"),
+            ([c for c in sampled if c.sample_id not in full.rows], NO_PROFILE),
+            ([c for c in found if c.sample_id is None], None),
         ),
-    },
-    "baseline": {
-        "bray_curtis_to_baseline": lambda a, b: diversity.bray_curtis(a.proportions, b.proportions),
-        "jaccard_to_baseline": lambda a, b: diversity.jaccard(a.presence, b.presence),
-    },
-}
-
-
-def composite(groups: Sequence[tuple[str, ...]], whole: Profiles, abundance: Abundance) -> Profiles:
-    """Return one community for each group of samples: mean of the proportions, union of the presence."""
-    members = [abundance.rows[sample] for group in groups for sample in group]
-    owner = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    shape = (len(groups), whole.presence.shape[0])
-    joining = sparse.csr_array((np.ones(len(members), dtype=np.int64), (owner, members)), shape=shape)
-    size = np.asarray(joining.sum(axis=1)).ravel()
-    weights = sparse.csr_array((1.0 / size[owner], (owner, members)), shape=shape)
-    presence = sparse.csr_array(joining @ whole.presence)
-    presence.data[:] = 1
-    return Profiles(sparse.csr_array(weights @ whole.proportions), presence)
-
-
-def _share_rows(
-    found: list[Comparison], references: list[Reference], measure: str, share: Share, *, level: float
-) -> pl.DataFrame:
-    lower, upper = wilson(share, level=level)
-    return _rows(found, references, measure, values=share.value).with_columns(
-        lower=pl.Series(lower).fill_nan(None),
-        upper=pl.Series(upper).fill_nan(None),
-        level=pl.lit(level),
-        n=pl.Series(share.n, dtype=pl.Int64),
-        n_events=pl.Series(share.n_events, dtype=pl.Int64),
-        method=pl.lit(WILSON),
     )
 
 
-def _rows(
-    found: list[Comparison], references: Sequence[Reference], measure: str, *, values: np.ndarray | None
-) -> pl.DataFrame:
-    """Return one row a comparison in the declared columns; without values each needs a reason."""
-    schema = RESULTS["engraftment"].schema
-    columns = {
-        "sample_id": [c.sample_id for c in found],
-        "subject_id": [c.subject_id for c in found],
-        "donor_id": [r.label if measure in TO_DONOR else None for r in references],
-        "reference_sample_id": [";".join(r.sample_ids) or None for r in references],
-        "day": [c.day for c in found],
-        "timepoint": [c.timepoint for c in found],
-        "measure": [measure] * len(found),
-        "value": values,
-        "reason": [_reason(c, r, measure) for c, r in zip(found, references, strict=True)],
-    }
-    given = {
-        name: pl.Series(column, dtype=schema[name]) for name, column in columns.items() if column is not None
-    }
-    empty = {n: pl.lit(None, dtype=t).alias(n) for n, t in schema.items() if n not in given}
-    return pl.DataFrame(given).with_columns(**empty).select(list(schema))
+def _table(source: _Source, measures: Mapping[str, Measured], *, unlisted: pl.DataFrame) -> pl.DataFrame:
+    few = {s: _few(reads) for s, reads in source.depth.items() if reads < FEW_READS}
+    context = contexts(source.measured, few)
+    is_second = pl.Series([c.latest_course.reason != ONE_COURSE for c in source.measured], dtype=pl.Boolean)
+    parts = [RESULTS["engraftment"].empty()]
+    for measure, measured in measures.items():
+        rows = measure_rows(context, measure, measured)
+        parts.append(rows if measure in AGAINST else rows.filter(is_second))
+    for found, reason in source.unmeasured:
+        empty = contexts(found, {})
+        for measure in MEASURES if reason else ("peds",):
+            parts.append(reason_rows(empty, AGAINST[measure], measure, reason=reason))
+    order = pl.col("measure").cast(pl.Enum((*MEASURES, *AFTER_SECOND_COURSE)))
+    table = pl.concat(parts).join(unlisted, on=["sample_id", "measure"], how="left")
+    noted = pl.concat_str("reason", "unlisted", separator="; ", ignore_nulls=True)
+    table = table.with_columns(reason=pl.when(pl.col("unlisted").is_null()).then("reason").otherwise(noted))
+    return table.drop("unlisted").sort("subject_id", "day", "sample_id", order, nulls_last=True)
 
 
-def _reason(comparison: Comparison, reference: Reference, measure: str) -> str | None:
-    """Return why there is no value or, with one, what to bear in mind."""
-    if reference.reason:
-        return reference.reason
-    parts = [reference.caution] if reference.caution else []
-    if measure == "peds" and comparison.is_before:
-        parts.append("before the first transplant: resemblance, not engraftment")
-    if measure == "peds" and comparison.is_before is None:
-        parts.append("before or after the transplant is unknown")
-    if len(reference.sample_ids) > 1:
-        parts.append(f"reference is the union of {len(reference.sample_ids)} samples")
-    return "; ".join(parts) or None
+def _few(reads: float) -> str:
+    return f"only {reads:,.0f} reads: features are missed"
 
 
-def _unmeasured(
-    found: list[Comparison], measures: Sequence[str], *, reason: str | None = None
-) -> pl.DataFrame:
-    """Return rows without a value: the reason given, else that of the donor or the baseline."""
-    frames = [RESULTS["engraftment"].empty()]
-    for measure in measures:
-        own = [c.baseline if measure in TO_BASELINE else c.donor for c in found]
-        why = [Reference(label=r.label, reason=reason or r.reason) for r in own]
-        frames.append(_rows(found, why, measure, values=None))
-    return pl.concat(frames)
+def _fates(given: Communities, source: _Source, *, most: int) -> tuple[np.ndarray, pl.DataFrame]:
+    """Return the rows whose taxa are listed one by one, and that list."""
+    rows = np.array([r for r in given.with_both if given.found[r].is_before is False], dtype=int)
+    if n_fates(*(p.presence for p in given.among(rows))) > most:
+        rows = np.array(one_a_subject(given.found, rows.tolist(), depth=source.depth), dtype=int)
+    named = pl.DataFrame(
+        {
+            "sample_id": [given.found[r].sample_id for r in rows],
+            "subject_id": [given.found[r].subject_id for r in rows],
+            "day": [given.found[r].day for r in rows],
+        },
+        schema={n: RESULTS["taxon_fates"].schema[n] for n in ("sample_id", "subject_id", "day")},
+    )
+    return rows, taxon_fates(*given.among(rows), named=named, taxon_ids=source.abundance.taxon_ids)
+
+
+def _unlisted(given: Communities, listed: np.ndarray, *, most: int) -> pl.DataFrame:
+    """Return the note on samples whose taxa are counted but not listed one by one."""
+    after = {r for r in given.with_both.tolist() if given.found[r].is_before is False}
+    samples = [given.found[r].sample_id for r in sorted(after - set(listed.tolist()))]
+    words = f"taxa not listed one by one: of more than {most:,} rows only each subject's last sample is"
+    frame = pl.DataFrame({"sample_id": samples}, schema={"sample_id": pl.String})
+    measures = pl.DataFrame({"measure": [f"taxa_{fate}" for fate in FATES]})
+    return frame.join(measures, how="cross").with_columns(unlisted=pl.lit(words))

@@ -49,6 +49,18 @@ def peds(samples: Matrix | np.ndarray, donors: Matrix | np.ndarray) -> Share:
     return Share(_sum(first.multiply(second), 1), _sum(second, 1))
 
 
+def peds_gained(
+    samples: Matrix | np.ndarray, donors: Matrix | np.ndarray, baselines: Matrix | np.ndarray
+) -> Share:
+    """Return |sample ∩ donor \\ baseline| / |donor \\ baseline| for row i of each.
+
+    Of the features the donor had and the recipient lacked before, the share that is there now: what was
+    shared before is in neither numerator nor denominator.
+    """
+    had, before = _presence(donors), _presence(baselines)
+    return peds(samples, had - had.multiply(before))
+
+
 def pprs(samples: Matrix | np.ndarray, baselines: Matrix | np.ndarray) -> Share:
     """Return |sample ∩ baseline| / |baseline| for row i of each: what persists of the recipient's own."""
     return peds(samples, baselines)

@@ -21,7 +21,6 @@ from commensal.evidence.safety import Window, adverse_event_incidence
 from commensal.evidence.standing import evidence_status
 from commensal.evidence.time_courses import time_courses
 from commensal.microbiome import engraft as measure_engraftment
-from commensal.microbiome import taxon_engraftment
 from commensal.programme.analysis import Analysis, read_analysis
 from commensal.study import RESULTS, Study, demand_usable, write_results
 from commensal.study.folder import new_folder
@@ -58,10 +57,9 @@ def run(
 
 
 def engraft(study: Study, folder: Path | str) -> Path:
-    """Write ``engraftment`` and ``taxon_outcomes`` of a study into a new folder; return it."""
+    """Write the engraftment panel of a study (four tables) into a new folder; return it."""
     new_folder(folder)
-    tables = {"engraftment": measure_engraftment(study), "taxon_outcomes": taxon_engraftment(study)}
-    return write_results(tables, folder)
+    return write_results(measure_engraftment(study), folder)
 
 
 def _people(
@@ -103,10 +101,7 @@ def _people(
 def _communities(study: Study, analysis: Analysis, told: OnProgress) -> dict[str, pl.DataFrame]:
     told("engraftment", 0.6)
     depth = analysis.rarefy_to or None
-    return {
-        "engraftment": measure_engraftment(study, seed=analysis.seed, level=analysis.level, rarefy_to=depth),
-        "taxon_outcomes": taxon_engraftment(study, level=analysis.level),
-    }
+    return measure_engraftment(study, seed=analysis.seed, level=analysis.level, rarefy_to=depth)
 
 
 def _provenance(study: Study, analysis: Analysis, *, n_warnings: int) -> pl.DataFrame:

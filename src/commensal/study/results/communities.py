@@ -50,6 +50,13 @@ TAXON_OUTCOMES = Table(
         number("value", "n_recipients_have / n_donors_had (PRDF)."),
         number("lower", "Wilson lower limit."),
         number("upper", "Wilson upper limit."),
+        integer(
+            "n_lacked", "Of recipients whose donor had the taxon, those whose baseline is known to lack it."
+        ),
+        integer("n_gained", "Of them, recipients with the taxon."),
+        number("gained_value", "n_gained / n_lacked: PRDF without what was shared before."),
+        number("gained_lower", "Wilson lower limit."),
+        number("gained_upper", "Wilson upper limit."),
         word("reason", "Why there is no value."),
     ),
 )
