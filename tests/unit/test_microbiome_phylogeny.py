@@ -11,6 +11,7 @@ from commensal.errors import InputError, RefusedError
 from commensal.microbiome.abundance import Abundance
 from commensal.microbiome.conversion import abundance_from
 from commensal.microbiome.distances import distance_matrix
+from commensal.microbiome.diversity import alpha
 from commensal.microbiome.phylogeny import (
     AS_WRITTEN,
     MIDPOINT,
@@ -113,3 +114,9 @@ def test_the_tree_a_study_keeps(tmp_path: Path) -> None:
     write_study({}, tmp_path / "two", manifest=manifest, sources=trees | {"other.tree": TREE.encode()})
     with pytest.raises(InputError, match=r"2 trees: other\.tree, tree\.nwk"):
         tree_of(open_study(tmp_path / "two"))
+
+
+def test_alpha_has_faith_where_a_tree_is_given() -> None:
+    some = table((1, 0, 0), (0, 1, 1))
+    assert set(alpha(some)) == {"richness", "shannon", "simpson"}
+    assert alpha(some, tree=read_newick(TREE))["faith_pd"].tolist() == [3, 9]

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from commensal.errors import InputError
 from commensal.microbiome.abundance import Abundance, Matrix
+from commensal.microbiome.phylogeny import Tree, faith_pd
 
 
 def richness(values: Matrix) -> np.ndarray:
@@ -84,13 +85,17 @@ def aitchison(first: Matrix, second: Matrix, *, pseudocount: float) -> np.ndarra
     return np.sqrt(np.maximum(squares - sums**2 / n_taxa, 0.0))
 
 
-def alpha(abundance: Abundance) -> dict[str, np.ndarray]:
-    """Return richness, Shannon (nats) and Simpson of every sample, in the order of its samples."""
-    return {
+def alpha(abundance: Abundance, *, tree: Tree | None = None) -> dict[str, np.ndarray]:
+    """Return richness, Shannon (nats) and Simpson of every sample, in the order of its samples.
+
+    With the tree of the taxa also Faith's phylogenetic diversity (``faith_pd``).
+    """
+    found = {
         "richness": richness(abundance.values),
         "shannon": shannon(abundance.proportions),
         "simpson": simpson(abundance.proportions),
     }
+    return found if tree is None else found | {"faith_pd": faith_pd(abundance, tree)}
 
 
 def _seen(values: Matrix) -> Matrix:
