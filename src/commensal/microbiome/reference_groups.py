@@ -15,7 +15,7 @@ from commensal.microbiome.reference_scores import Basis
 from commensal.study import Study
 
 NO_PROFILE = "no abundance profile of this sample"
-NO_REFERENCE = "no reference: the study has no donor or healthy subject with a profile"
+NO_REFERENCE = "no reference: the study has no donor or healthy subject with a profile (a pool is nobody's)"
 MIXED = "not comparable: the reference mixes settings and that of the sample is unknown"
 
 
