@@ -173,10 +173,17 @@ def _endpoint(case: Case, endpoint: Endpoint) -> Answer:
     reached = scored.criteria[measure.criterion]
     if reached is None:
         return undetermined(f"{label} on day {day} cannot be judged")
-    value = scored.scores[measure.score]
-    shown = "" if value is None else f" ({measure.score} {value:g})"
     verdict, word = ("yes", "reached") if reached else ("no", "not reached")
+    shown = _shown(measure, scored, baseline=baseline[1] if baseline else {})
     return Answer(verdict, f"{word} by {label} on day {day}{shown}")
+
+
+def _shown(measure: Measure, scored: Scored, *, baseline: Mapping[str, float]) -> str:
+    """Return the score now and at baseline, for the reader."""
+    now = scored.scores[measure.score]
+    before = score_one(measure.instrument, baseline).scores[measure.score]
+    parts = [f"{word} {value:g}" for word, value in (("now", now), ("baseline", before)) if value is not None]
+    return f" ({measure.score} {', '.join(parts)})" if parts else ""
 
 
 def _inactive(active: Measure, baseline: tuple[int, Mapping[str, float]] | None, *, label: str) -> str | None:

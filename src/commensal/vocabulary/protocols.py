@@ -90,7 +90,8 @@ class Stage:
         total = self.total
         if self.n_courses < 1 or (total is not None and total < 1):
             raise InputError(f"a stage of {self.n_courses} courses of {self.n_sessions} sessions")
-        if min(self.every_days or 1, self.course_every_days or 1) < 1 or (self.from_day or 0) < 0:
+        intervals = [n for n in (self.every_days, self.course_every_days) if n is not None]
+        if min(intervals, default=1) < 1 or (self.from_day or 0) < 0:
             raise InputError(f"a stage with an interval below one day: {self}")
 
     @property
