@@ -16,7 +16,14 @@ import polars as pl
 from commensal.microbiome.abundance import Abundance, abundance_of, depths
 from commensal.microbiome.comparability import Setting, caution, comparable_groups, settings_of
 from commensal.microbiome.comparisons import Comparison, comparisons
-from commensal.microbiome.identity_evidence import Answer, Panel, donor_answers, subject_answers
+from commensal.microbiome.identity_evidence import (
+    Answer,
+    Panel,
+    donor_answers,
+    subject_answers,
+)
+from commensal.microbiome.identity_strains import strain_answers
+from commensal.microbiome.strains import Calls, calls_of
 from commensal.study import RESULTS, Study
 
 # Design choices. A flag needs a likely other of at least this probability, and a recorded one below the
@@ -24,11 +31,8 @@ from commensal.study import RESULTS, Study
 LIKELY = 0.8
 RULED_OUT = 0.01
 
-METHOD = (
-    "presence of taxa given the candidate's samples, what the patient had before, prevalence and depth; "
-    "fitted and calibrated on other patients; all candidates alike beforehand"
-)
 NO_PROFILE = "no abundance profile of this sample"
+WITHIN_CASES = "strains compared with the own case alone, or in fewer than five patients"
 UNKNOWN_PHASE = "before or after the transplant is unknown"
 NO_OTHER = "no other sample of this patient of the same setting, or too few patients at this phase"
 
@@ -62,7 +66,29 @@ def identify(study: Study, *, seed: int = 0) -> pl.DataFrame:
     told: dict[str, _Found] = {}
     for panel in _panels(study, abundance, found, settings=settings, reads=read):
         told |= _told(panel, settings=settings, seed=seed)
+    calls = calls_of(study)
+    if calls.by_pair:
+        told = _told_by_strains(study, calls, told, seed=seed)
     return _table(found, told)
+
+
+def _told_by_strains(
+    study: Study, calls: Calls, told: Mapping[str, _Found], *, seed: int
+) -> dict[str, _Found]:
+    """Return what is told, strains before communities where both speak of a sample."""
+    depth = {sample: float(n) for sample, n in calls.n_by_sample.items()}
+    found = comparisons(study, depth=depth, profiled=calls.n_by_sample)
+    stools = {d: tuple(samples) for d, samples in _stools(study, set(calls.n_by_sample)).items()}
+    donors, subjects = strain_answers(found, calls, stools, seed=seed)
+    by_both = dict(told)
+    for sample in calls.n_by_sample:
+        before = told.get(sample, _Found())
+        if sample in donors or sample in subjects:
+            donor, subject = donors.get(sample, before.donor), subjects.get(sample, before.subject)
+            by_both[sample] = _Found(donor, subject, before.reasons)
+        elif sample not in told:
+            by_both[sample] = _Found(reasons=(NO_PROFILE, WITHIN_CASES))
+    return by_both
 
 
 def _panels(
@@ -105,7 +131,9 @@ def _stools(study: Study, profiled: set[str]) -> dict[str, list[str]]:
         label = row["donor_id"] or row["batch_id"]
         if label and row["patient_id"] is None and row["control"] is None and row["sample_id"] in profiled:
             found[label].append(row["sample_id"])
-    own = study.read("donors", columns=["donor_id", "kind"]).filter(pl.col("kind") == "autologous")["donor_id"]
+    own = study.read("donors", columns=["donor_id", "kind"]).filter(pl.col("kind") == "autologous")[
+        "donor_id"
+    ]
     return {label: samples for label, samples in found.items() if label not in set(own)}
 
 
@@ -164,7 +192,8 @@ def _cautions(
 
 
 def _table(found: list[Comparison], told: Mapping[str, _Found]) -> pl.DataFrame:
-    verdicts = {s: _verdict(c, told[s]) for c in found if (s := c.sample_id or "") in told}
+    given = {(c.subject_id, label) for c in found if (label := _recorded(c))}
+    verdicts = {s: _verdict(c, told[s], given=given) for c in found if (s := c.sample_id or "") in told}
     swapped = {s for s, verdict in verdicts.items() if verdict == "sample_swap"}
     owner = {c.sample_id: c.subject_id for c in found}
     exchanges = _exchanges(swapped, told, owner)
@@ -173,15 +202,26 @@ def _table(found: list[Comparison], told: Mapping[str, _Found]) -> pl.DataFrame:
     return table.sort("subject_id", "day", "sample_id", nulls_last=True)
 
 
-def _verdict(comparison: Comparison, found: _Found) -> str:
-    """Return what donor and patient together say; a swap speaks before a wrong donor, which it explains."""
-    donor = _judged(found.donor, comparison.donor.label if comparison.donor.sample_ids else None)
-    subject = _judged(found.subject, comparison.subject_id)
-    if subject is False:
-        return "sample_swap"
+def _verdict(comparison: Comparison, found: _Found, *, given: set[tuple[str, str]]) -> str:
+    """Return what donor and patient together say; a swap speaks before a wrong donor, which it explains.
+
+    A sample that looks like another patient's, but surely holds the taxa of the recorded donor whom that
+    patient did not have, is undetermined. ``given`` are pairs of patient and donor.
+    """
+    recorded = _recorded(comparison)
+    donor, subject = _judged(found.donor, recorded), _judged(found.subject, comparison.subject_id)
+    if subject is False and found.subject is not None:
+        is_torn = bool(donor) and (found.subject.likely, recorded) not in given
+        return "undetermined" if is_torn else "sample_swap"
     if donor is False:
         return "wrong_donor"
     return "consistent" if donor or subject else "undetermined"
+
+
+def _recorded(comparison: Comparison) -> str | None:
+    """Return the donors recorded, each named once; None where none has a profile."""
+    label = comparison.donor.label if comparison.donor.sample_ids else None
+    return ";".join(sorted(set(label.split(";")))) if label else None
 
 
 def _judged(answer: Answer | None, recorded: str | None) -> bool | None:
@@ -220,11 +260,15 @@ def _row(
     after = comparison.is_before is False
     return (
         *(comparison.sample_id, comparison.subject_id, comparison.day, comparison.timepoint),
-        *(comparison.donor.label if after else None, donor and donor.likely, donor and donor.probability),
+        *(
+            (_recorded(comparison) or comparison.donor.label) if after else None,
+            donor and donor.likely,
+            donor and donor.probability,
+        ),
         *(donor and donor.recorded_probability, subject and subject.likely, subject and subject.probability),
         *(subject and subject.recorded_probability, verdict),
         sum(a.n_candidates for a in (donor, subject) if a is not None) or None,
-        METHOD if donor or subject else None,
+        "; ".join(dict.fromkeys(a.method for a in (donor, subject) if a is not None)) or None,
         _reason(comparison, found, verdict, exchanges.get(sample, [])),
     )
 
@@ -239,11 +283,15 @@ def _reason(comparison: Comparison, found: _Found, verdict: str, exchanged: list
     parts = list(found.reasons)
     if verdict == "sample_swap":
         other = " or ".join(exchanged)
-        parts.insert(0, f"check the labels: exchange with {other}?" if other else "check the label of this tube")
+        parts.insert(
+            0, f"check the labels: exchange with {other}?" if other else "check the label of this tube"
+        )
     if verdict == "wrong_donor":
         parts.insert(0, "check which material was given, and the labels of the donor's samples")
     if comparison.is_before is False and comparison.donor.reason:
         parts.append(comparison.donor.reason)
+    if verdict == "undetermined" and _judged(found.subject, comparison.subject_id) is False:
+        parts.insert(0, "it resembles another patient, but holds what the recorded donor gave")
     if verdict == "undetermined" and not parts:
         parts.append("no candidate stands out")
     return "; ".join(dict.fromkeys(parts)) or None

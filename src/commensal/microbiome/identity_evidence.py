@@ -27,20 +27,23 @@ from commensal.microbiome.identity_model import (
     ground,
     paired_scores,
     scores,
-    softmax,
     source_of,
-    temper,
+    tempered,
     weighed,
 )
 
 # Design choices. Five patients are the fewest that leave four to fit and calibrate on; observations and
-# samples beyond these numbers no longer move a fit of some fifteen coefficients, or of one factor.
+# samples beyond these numbers no longer move a fit of some fifteen coefficients.
 LEAST_PATIENTS = 5
-N_FOLDS = 5
+N_FOLDS = 10
 MOST_SAMPLES_TO_FIT = 300
-MOST_PAIRS_TO_FIT = 120_000
-MOST_TO_TEMPER = 1000
+MOST_PAIRS_TO_FIT = 60_000
 BLOCK = 256
+
+METHOD = (
+    "presence of taxa given the candidate's samples, what the patient had before, prevalence and depth; "
+    "fitted and calibrated on other patients; all candidates alike beforehand"
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Answer:
     probability: float
     recorded_probability: float | None
     n_candidates: int
+    method: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +140,7 @@ class Panel:
         n = np.array([len(p) for p in parts], dtype=int)
         return source_of(1 - absent, total / np.maximum(n, 1)[:, None], n_samples=n)
 
-    def dense(self, rows: Sequence[int], columns: Floats | slice = slice(None)) -> Floats:
+    def dense(self, rows: np.ndarray, columns: Floats | slice = slice(None)) -> Floats:
         """Return the presence of some rows and taxa as numbers."""
         return self.abundance.presence[list(rows)].toarray()[:, columns].astype(float)
 
@@ -172,15 +176,15 @@ def donor_answers(panel: Panel, *, seed: int) -> dict[str, Answer] | str:
     if len(labels) < 2:
         return "fewer than two donors with a profile to tell apart"
     if len(patients) < LEAST_PATIENTS:
-        return f"{len(patients)} patients with a known donor: at least {LEAST_PATIENTS} are needed to calibrate"
+        return f"{len(patients)} patients with a known donor: at least {LEAST_PATIENTS} are needed"
     fold = folds_of([c.subject_id for c in after], n_folds=N_FOLDS, seed=seed)
     # Patients with a known donor are dealt out first, so that each fold leaves some to fit.
     fold |= folds_of(patients, n_folds=N_FOLDS, seed=seed)
     places = np.array([fold[c.subject_id] for c in after])
     found = _donor_scores(panel, after, labels, own=own, places=places, seed=seed)
     found[_rivals(panel, labels)[own] & known[:, None]] = -np.inf
-    weight = _weights(after, known)
-    chances = _chances(found, own, weight, places=places, seed=seed)
+    weight = weights_of(after, known)
+    chances = tempered(found, own, weight=weight, places=places, seed=seed)
     names = [c.sample_id or "" for c in after]
     return _answers(names, labels, chances, own, is_candidate=np.isfinite(found))
 
@@ -206,9 +210,9 @@ def _donor_scores(
     seed: int,
 ) -> Floats:
     donors = panel.donor_source(labels)
-    rows = panel.rows([c.sample_id or "" for c in after])
+    rows = np.array(panel.rows([c.sample_id or "" for c in after]), dtype=int)
     groups = [panel.rows_before.get(c.subject_id, ()) for c in after]
-    weight = _weights(after, own >= 0)
+    weight = weights_of(after, own >= 0)
     where, taxon = np.nonzero(donors.frequency)
     found = np.empty((len(after), len(labels)))
     for fold in range(N_FOLDS):
@@ -219,20 +223,20 @@ def _donor_scores(
         chosen, columns = _subset(train, len(panel.common), seed=[seed, fold, 2])
         before = panel.source([groups[k] for k in chosen]).taxa(columns)
         given = donors[own[chosen]].taxa(columns)
-        at = _fitted(panel, [rows[k] for k in chosen], columns, (before, given), weight=weight[chosen])
+        at = _fitted(panel, rows[chosen], columns, (before, given), weight=weight[chosen])
         by_patient = defaultdict(list)
-        for k in test:
+        for k in test.tolist():
             by_patient[after[k].subject_id].append(k)
         for mine in by_patient.values():
             found[mine] = _flat_scores(
-                panel, [rows[k] for k in mine], at, donors, panel.source([groups[mine[0]]]), where, taxon
+                panel, rows[mine], at, donors, panel.source([groups[mine[0]]]), where, taxon
             )
     return found
 
 
 def _flat_scores(
     panel: Panel,
-    rows: Sequence[int],
+    rows: np.ndarray,
     at: Floats,
     donors: Source,
     before: Source,
@@ -265,9 +269,7 @@ def subject_answers(panel: Panel, *, seed: int) -> dict[str, Answer] | str:
     held = {s: len(panel.rows_before.get(s, ())) + len(panel.rows_after.get(s, ())) for s in panel.subjects}
     several = [s for s in panel.subjects if held[s] > 1]
     if len(several) < LEAST_PATIENTS:
-        return (
-            f"{len(several)} patients with two samples or more: at least {LEAST_PATIENTS} are needed to calibrate"
-        )
+        return f"{len(several)} patients with two samples or more: at least {LEAST_PATIENTS} are needed"
     answers = {}
     for is_before in (True, False):
         mine = [c for c in panel.comparisons if c.is_before is is_before and held[c.subject_id] > 1]
@@ -283,11 +285,11 @@ def _phase_answers(
     own = np.array([place[c.subject_id] for c in mine])
     fold = folds_of([c.subject_id for c in mine], n_folds=N_FOLDS, seed=seed)
     places = np.array([fold[c.subject_id] for c in mine])
-    weight = _weights(mine, np.ones(len(mine), dtype=bool))
+    weight = weights_of(mine, np.ones(len(mine), dtype=bool))
     found = _subject_scores(
         panel, mine, own=own, places=places, weight=weight, is_before=is_before, seed=seed
     )
-    chances = _chances(found, own, weight, places=places, seed=seed)
+    chances = tempered(found, own, weight=weight, places=places, seed=seed)
     names = [c.sample_id or "" for c in mine]
     return _answers(names, panel.subjects, chances, own, is_candidate=np.isfinite(found))
 
@@ -310,7 +312,9 @@ def _subject_scores(
         if not test.size:
             continue
         chosen, columns = _subset(train, len(panel.common), seed=[seed, fold, int(is_before)])
-        left = [s.taxa(columns) for s in _without_itself(panel, sources, rows[chosen], own[chosen], is_before)]
+        left = [
+            s.taxa(columns) for s in _without_itself(panel, sources, rows[chosen], own[chosen], is_before)
+        ]
         at = _fitted(panel, rows[chosen], columns, left, weight=weight[chosen])
         evidence = weighed(at[4:], panel.common, sources)
         for start in range(0, len(test), BLOCK):
@@ -376,7 +380,7 @@ def _subset(train: np.ndarray, n_taxa: int, *, seed: list[int]) -> tuple[np.ndar
 
 def _fitted(
     panel: Panel,
-    rows: Sequence[int] | np.ndarray,
+    rows: np.ndarray,
     columns: np.ndarray,
     sources: Sequence[Source],
     *,
@@ -391,24 +395,12 @@ def _fitted(
     return fit(features.reshape(-1, features.shape[-1]), present.ravel(), weight=each)
 
 
-def _weights(found: Sequence[Comparison], counted: np.ndarray) -> Floats:
+def weights_of(found: Sequence[Comparison], counted: np.ndarray) -> Floats:
     """Return weights by which every patient counts once; 0 for samples that do not count."""
     n = defaultdict(int)
     for c, k in zip(found, counted, strict=True):
         n[c.subject_id] += int(k)
     return np.array([1 / n[c.subject_id] if k else 0.0 for c, k in zip(found, counted, strict=True)])
-
-
-def _chances(found: Floats, own: np.ndarray, weight: Floats, *, places: np.ndarray, seed: int) -> Floats:
-    """Return probabilities: the scores of each fold, tempered by the samples of the others."""
-    chances = np.empty_like(found)
-    for fold in np.unique(places):
-        others = np.flatnonzero((places != fold) & (weight > 0))
-        rng = np.random.default_rng([seed, int(fold), 3])
-        some = np.sort(rng.choice(others, min(len(others), MOST_TO_TEMPER), replace=False))
-        factor = temper(found[some], own[some], weight=weight[some])
-        chances[places == fold] = softmax(found[places == fold] * factor)
-    return chances
 
 
 def _answers(
@@ -419,13 +411,14 @@ def _answers(
     *,
     is_candidate: np.ndarray,
 ) -> dict[str, Answer]:
-    likely = chances.argmax(axis=1)
+    likely = chances.argmax(axis=1).tolist()
     return {
         name: Answer(
-            labels[likely[k]],
+            labels[int(likely[k])],
             float(chances[k, likely[k]]),
             float(chances[k, own[k]]) if own[k] >= 0 else None,
             int(is_candidate[k].sum()),
+            METHOD,
         )
         for k, name in enumerate(names)
     }

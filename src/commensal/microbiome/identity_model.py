@@ -28,6 +28,7 @@ ORIGIN = 4.0
 DEPTH_STEP = 0.25
 # Share of recorded labels that may be wrong without bending the calibration.
 WRONG_LABELS = 0.01
+MOST_TO_TEMPER = 1000
 LOG_FACTORS = np.linspace(-8.0, 1.0, 181)
 # Where few patients speak, factors are held near those of published 16S studies, each found by itself:
 # see docs/methods/identity.md. The spread is on the log scale.
@@ -55,7 +56,7 @@ class Source:
                 expected="candidates × taxa twice, and candidates",
             )
 
-    def __getitem__(self, rows: object) -> Source:
+    def __getitem__(self, rows: np.ndarray) -> Source:
         return Source(self.frequency[rows], self.level[rows], self.is_known[rows])
 
     def taxa(self, columns: Floats) -> Source:
@@ -70,7 +71,7 @@ def source_of(frequency: Floats, proportion: Floats, *, n_samples: Floats) -> So
 
 
 def commonness(frequency: Floats) -> Floats:
-    """Return the centred log-odds of each taxon's prevalence; ``frequency`` is persons × taxa, a vote each."""
+    """Return the centred log-odds of each taxon's prevalence; ``frequency`` is persons × taxa, one vote."""
     share = (frequency.sum(axis=0) + 0.5) / (len(frequency) + 1.0)
     odds = np.log(share / (1 - share))
     return odds - odds.mean()
@@ -159,7 +160,9 @@ def scores(present: Floats, depth: Floats, evidence: Floats, *, base: Callable[[
     return found
 
 
-def paired_scores(present: Floats, depth: Floats, evidence: Floats, *, base: Callable[[float], Floats]) -> Floats:
+def paired_scores(
+    present: Floats, depth: Floats, evidence: Floats, *, base: Callable[[float], Floats]
+) -> Floats:
     """Return the log-likelihood of row i of ``present`` under row i of ``evidence``, as ``scores`` does."""
     found = (present * evidence).sum(axis=1)
     for value in np.unique(depth):
@@ -196,3 +199,19 @@ def folds_of(names: Sequence[str], *, n_folds: int, seed: int) -> dict[str, int]
     ordered = sorted(set(names))
     shuffled = np.random.default_rng(seed).permutation(len(ordered))
     return {ordered[k]: place % n_folds for place, k in enumerate(shuffled)}
+
+
+def tempered(found: Floats, own: Floats, *, weight: Floats, places: Floats, seed: int) -> Floats:
+    """Return probabilities (samples × candidates): the scores of each fold, tempered by those of the others.
+
+    ``own`` is the recorded candidate of each sample, ``weight`` 0 where none is recorded, ``places`` the
+    fold. Of many samples a seeded draw is enough for one factor.
+    """
+    chances = np.empty_like(found)
+    for fold in np.unique(places):
+        others = np.flatnonzero((places != fold) & (weight > 0))
+        rng = np.random.default_rng([seed, int(fold), 3])
+        some = np.sort(rng.choice(others, min(len(others), MOST_TO_TEMPER), replace=False))
+        factor = temper(found[some], own[some], weight=weight[some])
+        chances[places == fold] = softmax(found[places == fold] * factor)
+    return chances

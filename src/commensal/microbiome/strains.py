@@ -108,9 +108,7 @@ class Calls:
 
     def common(self, sample_id: str, others: Sequence[str]) -> frozenset[str]:
         """Return the clades found in the sample and in any of the others."""
-        return frozenset[str]().union(
-            *(self.in_common.get(_pair(sample_id, o), frozenset()) for o in others)
-        )
+        return frozenset[str]().union(*(self.in_common.get(_pair(sample_id, o), frozenset()) for o in others))
 
     def clades_of(self, sample_ids: Sequence[str]) -> frozenset[str]:
         """Return the clades that samples are known to have: found in common with any sample."""
@@ -237,7 +235,10 @@ def _measured(
         used = used or [donor, baseline]
         reasons = [s.reason for s in used if s.reason]
         share = None if reasons else _share(measure, donor, baseline)
-        notes = reasons or [*(n for s in used for n in s.cautions), *_notes(comparison, measure, donor, baseline)]
+        notes = reasons or [
+            *(n for s in used for n in s.cautions),
+            *_notes(comparison, measure, donor, baseline),
+        ]
         if share is not None and share[1] == 0:
             share, notes = None, ["no species can be analysed", *notes]
         samples = [i for s in used for i in s.reference.sample_ids]
@@ -251,7 +252,9 @@ def _share(measure: str, donor: _Source, baseline: _Source) -> tuple[int, int]:
     """Return numerator and denominator, in species."""
     from_donor, from_before = donor.clades_called(SHARED), baseline.clades_called(SHARED)
     to_donor, to_before = (s.clades_called(SHARED, OTHER) for s in (donor, baseline))
-    either = (to_donor | to_before) - donor.clades_called(CONTRADICTORY) - baseline.clades_called(CONTRADICTORY)
+    either = (
+        (to_donor | to_before) - donor.clades_called(CONTRADICTORY) - baseline.clades_called(CONTRADICTORY)
+    )
     new = (from_donor - from_before) & either
     parts = {
         "strain_sharing_donor": (from_donor, to_donor),
@@ -289,8 +292,8 @@ def _row(
     *,
     level: float,
 ) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(RESULTS["engraftment"].schema)
-    row |= {
+    row: dict[str, object] = {
+        **dict.fromkeys(RESULTS["engraftment"].schema),
         "sample_id": comparison.sample_id,
         "subject_id": comparison.subject_id,
         "donor_id": reference.label if measure not in TO_BASELINE else None,
