@@ -4,18 +4,37 @@ from commensal.microbiome.abundance import Abundance, abundance_of, aggregate, r
 from commensal.microbiome.engraftment import engraft
 from commensal.microbiome.mismatch import mismatch_test
 from commensal.microbiome.overlap import peds, peds_feature, peds_gained, pprs
+from commensal.microbiome.prediction import CommunityModel, model_of, train
+from commensal.microbiome.prediction_donors import (
+    DonorTerms,
+    donor_terms,
+    expected_engraftment,
+    expected_gain,
+    predict,
+)
+from commensal.microbiome.prediction_validation import held_out_predictions, validate_prediction
 from commensal.microbiome.taxon_outcomes import taxon_engraftment
 
 __all__ = [
     "Abundance",
+    "CommunityModel",
+    "DonorTerms",
     "abundance_of",
     "aggregate",
+    "donor_terms",
     "engraft",
+    "expected_engraftment",
+    "expected_gain",
+    "held_out_predictions",
     "mismatch_test",
+    "model_of",
     "peds",
     "peds_feature",
     "peds_gained",
     "pprs",
+    "predict",
     "rarefy",
     "taxon_engraftment",
+    "train",
+    "validate_prediction",
 ]

@@ -5,40 +5,62 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 N_BOOTSTRAP = 1000
 BOOTSTRAP = "percentile bootstrap over recipients within studies: holds recipients, not the choice of studies"
 
+# Columns of the running count held at once: memory only, the sum does not change.
+BLOCK = 64
 
-def weighted_auroc(score: np.ndarray, present: np.ndarray, weights: np.ndarray) -> np.ndarray:
+
+def concordance(
+    score: np.ndarray, present: np.ndarray, recipient: np.ndarray, *, n_recipients: int
+) -> np.ndarray:
+    """Return how many pairs are in the right order, by recipient, shape (recipients, recipients).
+
+    ``score``, ``present`` and ``recipient`` (its position) have the shape (pairs,). Entry (i, j) counts the
+    present taxa of i scored above the absent taxa of j, a tie as one half.
+    """
+    level = np.unique(score, return_inverse=True)[1]
+    levels = int(level.max(initial=-1)) + 1
+    up = sparse.csr_array(
+        (np.ones(int(present.sum())), (recipient[present], level[present])), shape=(n_recipients, levels)
+    )
+    out = np.zeros((n_recipients, n_recipients))
+    for start in range(0, n_recipients, BLOCK):
+        block = ~present & (recipient >= start) & (recipient < start + BLOCK)
+        down = np.zeros((levels, min(BLOCK, n_recipients - start)))
+        np.add.at(down, (level[block], recipient[block] - start), 1.0)
+        out[:, start : start + BLOCK] = up @ (np.cumsum(down, axis=0) - down / 2)
+    return out
+
+
+def auroc(
+    score: np.ndarray,
+    present: np.ndarray,
+    recipient: np.ndarray,
+    weights: np.ndarray,
+    *,
+    stratum: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the area under the ROC curve for each row of weights, shape (draws,).
 
-    ``score`` and ``present`` have the shape (pairs,), ``weights`` (draws, pairs): how often each counts.
-    Notes: the weighted share of present–absent pairs whose present one scores higher, ties counting half;
-    NaN where a draw has none of one kind.
+    ``weights`` (draws, recipients) say how often each recipient counts. With ``stratum`` (recipients,) only
+    pairs within one stratum are compared. Notes: the weighted share of present–absent pairs whose present
+    one scores higher, ties counting half; NaN where a draw has no such pair.
     """
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
-    sorted_weights = weights[:, order]
-    is_present = present[order]
-    up = np.add.reduceat(sorted_weights * is_present, starts, axis=1)
-    down = np.add.reduceat(sorted_weights * ~is_present, starts, axis=1)
-    below = np.cumsum(down, axis=1) - down / 2
-    concordant, possible = (up * below).sum(axis=1), up.sum(axis=1) * down.sum(axis=1)
-    return np.divide(concordant, possible, out=np.full(len(weights), np.nan), where=possible > 0)
-
-
-def auroc_within(
-    score: np.ndarray, present: np.ndarray, weights: np.ndarray, study: np.ndarray
-) -> np.ndarray:
-    """Return AUROC over pairs of recipients of one study, pooled over studies by their number of pairs."""
-    concordant, possible = np.zeros(len(weights)), np.zeros(len(weights))
-    for one in np.unique(study):
-        at = study == one
-        n = (weights[:, at] * present[at]).sum(axis=1) * (weights[:, at] * ~present[at]).sum(axis=1)
-        concordant += np.nan_to_num(weighted_auroc(score[at], present[at], weights[:, at])) * n
-        possible += n
-    return np.divide(concordant, possible, out=np.full(len(weights), np.nan), where=possible > 0)
+    n = weights.shape[1]
+    right = concordance(score, present, recipient, n_recipients=n)
+    ones = np.bincount(recipient[present], minlength=n)
+    zeros = np.bincount(recipient[~present], minlength=n)
+    possible = np.outer(ones, zeros).astype(float)
+    if stratum is not None:
+        same = stratum[:, None] == stratum[None, :]
+        right, possible = right * same, possible * same
+    top = ((weights @ right) * weights).sum(axis=1)
+    bottom = ((weights @ possible) * weights).sum(axis=1)
+    return np.divide(top, bottom, out=np.full(len(weights), np.nan), where=bottom > 0)
 
 
 def resampled(study: np.ndarray, *, seed: int, stream: int) -> np.ndarray:

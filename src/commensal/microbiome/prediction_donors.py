@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from scipy import sparse
-from scipy.special import expit
 
 from commensal.errors import InputError, RefusedError, nearest
 from commensal.microbiome.prediction import CommunityModel, presence
@@ -110,13 +109,14 @@ def _rows(
 
 @dataclass(frozen=True, eq=False)
 class DonorTerms:
-    """What donors bring to the log-odds of engraftment, worked out ahead of any recipient.
+    """What donors bring to the odds of engraftment, worked out ahead of any recipient.
 
-    ``offered`` is a CSR array (donors, taxa): for each taxon a donor has, the log-odds of finding it in a
-    recipient who lacks it, without the recipient's own term.
+    ``odds`` is a CSR array (donors, taxa): for each taxon a donor has, the odds of finding it in a
+    recipient who lacks it, without the recipient's own factor. ``has`` has ones in the same places.
     """
 
-    offered: Any
+    odds: Any
+    has: Any
     taxon_ids: tuple[str, ...]
 
 
@@ -138,9 +138,10 @@ def donor_terms(
     constant = alone @ model.coefficients[: len(FEATURES)]
     slope = model.coefficients[list(OFFERED)].sum()
     depth = np.repeat(np.asarray(reads.sum(axis=1)).ravel(), np.diff(reads.indptr))
-    terms = reads.copy()
-    terms.data = constant[reads.indices] + slope * np.log10((reads.data + 0.5) / (depth + 1.0))
-    return DonorTerms(terms, tuple(taxon_ids))
+    odds, has = reads.copy(), reads.copy()
+    odds.data = np.exp(constant[reads.indices] + slope * np.log10((reads.data + 0.5) / (depth + 1.0)))
+    has.data = np.ones_like(reads.data)
+    return DonorTerms(odds, has, tuple(taxon_ids))
 
 
 def expected_engraftment(
@@ -178,10 +179,11 @@ def expected_gain(
     if recipient.shape != (len(donors.taxon_ids),):
         raise InputError(f"the recipient has {recipient.shape} taxa", expected=f"{len(donors.taxon_ids)}")
     own = _recipient_term(model, recipient, {"route": route, "preparation": preparation})
-    lacking = recipient == 0
-    is_offered = lacking[donors.offered.indices]
-    chance = np.where(is_offered, expit(donors.offered.data + own), 0.0)
-    return _row_sums(chance, donors.offered.indptr), _row_sums(is_offered, donors.offered.indptr)
+    lacking = (recipient == 0).astype(float)
+    # P = odds · e^own / (1 + odds · e^own), without an exponential for each of millions of entries.
+    chance = donors.odds.data / (donors.odds.data + np.exp(-own))
+    gained = sparse.csr_array((chance, donors.odds.indices, donors.odds.indptr), shape=donors.odds.shape)
+    return gained @ lacking, donors.has @ lacking
 
 
 def _recipient_term(model: CommunityModel, recipient: np.ndarray, planned: Mapping[str, str | None]) -> float:
@@ -192,8 +194,3 @@ def _recipient_term(model: CommunityModel, recipient: np.ndarray, planned: Mappi
     for (name, value), mean, slope in zip(model.levels, model.level_means, slopes, strict=True):
         term += slope * (mean if planned[name] is None else float(planned[name] == value))
     return float(term)
-
-
-def _row_sums(values: np.ndarray, indptr: np.ndarray) -> np.ndarray:
-    sums = np.concatenate([[0.0], np.cumsum(values, dtype=float)])
-    return sums[indptr[1:]] - sums[indptr[:-1]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from commensal.microbiome.prediction import STRENGTHS, ridge_logistic
-from commensal.microbiome.prediction_auroc import BOOTSTRAP, auroc_within, interval, resampled
+from commensal.microbiome.prediction_auroc import BOOTSTRAP, auroc, interval, resampled
 from commensal.microbiome.prediction_features import Pool
 from commensal.microbiome.prediction_triads import Triads
 from commensal.study import Study
@@ -86,13 +86,13 @@ def _response(
     if np.isnan(probability).any() or not len(known):
         return row | {"reason": "reported outcomes of one kind only, or of one study"}
     weights = resampled(study, seed=seed, stream=len(pool.studies) + 1)
-    area = auroc_within(probability, responded, weights, study)
+    area = auroc(probability, responded, np.arange(len(known)), weights, stratum=study)
     if np.isnan(area[0]):
         return row | {"reason": "no study has both responders and others"}
     limits = interval(area, None, level=level)
     return (
         row
-        | found
+        | limits
         | {
             "brier": float(np.mean((probability - responded) ** 2)),
             "method": f"ridge logistic on three measures, pairs within studies; {BOOTSTRAP}",

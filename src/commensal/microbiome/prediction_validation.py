@@ -22,7 +22,7 @@ from commensal.microbiome.prediction import (
     fit,
     presence,
 )
-from commensal.microbiome.prediction_auroc import BOOTSTRAP, interval, resampled, weighted_auroc
+from commensal.microbiome.prediction_auroc import BOOTSTRAP, auroc, interval, resampled
 from commensal.microbiome.prediction_features import Pool, features, pooled, rates, tally
 from commensal.microbiome.prediction_response import responses
 from commensal.microbiome.prediction_triads import MIN_READS, ON_DAY, Triads, triads
@@ -135,16 +135,17 @@ def _predictors(rest: Pool) -> dict[str, Callable[[Pool], np.ndarray]]:
     model = fit(rest)
     after = rest.present.mean(axis=0)
     anywhere = np.mean([(part > 0).mean(axis=0) for part in (rest.donor, rest.baseline, rest.after)], axis=0)
-    boosted = _boosted(rest)
+    trees = boosted(rest)
     return {
         LOGISTIC: lambda left: presence(model, left),
-        BOOSTING: boosted,
+        BOOSTING: trees,
         PREVALENCE: lambda left: np.broadcast_to(after, left.present.shape),
         PREVALENCE_ANYWHERE: lambda left: np.broadcast_to(anywhere, left.present.shape),
     }
 
 
-def _boosted(rest: Pool) -> Callable[[Pool], np.ndarray]:
+def boosted(rest: Pool) -> Callable[[Pool], np.ndarray]:
+    """Return what gradient-boosted trees trained on a pool say of another pool on the same taxa."""
     import lightgbm
 
     settings: dict[str, Any] = {
@@ -200,7 +201,7 @@ def _compared(
     if present.all() or not present.any():
         reason = "every taxon is present" if present.all() else "no taxon is present"
         return [_row(names, model, present, own, level, reason=f"no AUROC: {reason}") for model in said]
-    area = {model: weighted_auroc(p, present, weights[:, recipient]) for model, p in said.items()}
+    area = {model: auroc(p, present, recipient, weights) for model, p in said.items()}
     return [
         _row(names, model, present, own, level)
         | interval(area[model], area[PREVALENCE] if model != PREVALENCE else None, level=level)
