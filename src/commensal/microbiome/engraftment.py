@@ -179,7 +179,7 @@ def _few(reads: float) -> str:
 def _fates(given: Communities, source: _Source, *, most: int) -> tuple[np.ndarray, pl.DataFrame]:
     """Return the rows whose taxa are listed one by one, and that list."""
     rows = np.array([r for r in given.with_both if given.found[r].is_before is False], dtype=int)
-    if n_fates(*(p.presence for p in given.among(rows))) > most:
+    if n_fates(*given.among(rows)) > most:
         rows = np.array(one_a_subject(given.found, rows.tolist(), depth=source.depth), dtype=int)
     named = pl.DataFrame(
         {

@@ -11,12 +11,11 @@ References: the outcomes of Schmidt 2022, doi:10.1038/s41591-022-01913-0, as far
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import sparse
 
 from commensal.microbiome.abundance import Matrix
 from commensal.microbiome.profiles import Profiles
@@ -35,76 +34,44 @@ FATE_OF = {
 }
 FATES = tuple(dict.fromkeys(FATE_OF.values()))
 IN_SAMPLE = FATES[:4]
-# Samples taken at once: a bound on memory, not on the answer.
-BLOCK = 1024
-
-
-@dataclass(frozen=True, eq=False)
-class Fates:
-    """One entry a taxon of a sample: its row, taxon and who had it, in the order of row and taxon."""
-
-    row: np.ndarray
-    taxon: np.ndarray
-    held: np.ndarray
-
-
-def fates_of(samples: Matrix, donors: Matrix, baselines: Matrix) -> Fates:
-    """Return who had each taxon, for row i of each (presence, samples × taxa)."""
-    held: Matrix = sparse.csr_array(samples * SAMPLE + donors * DONOR + baselines * BASELINE)
-    held.sort_indices()
-    row = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
-    return Fates(row, held.indices, held.data.astype(np.int8))
-
-
-def counts_of(fates: Fates, n_samples: int, *, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Return for each fate the taxa (or the sum of ``weights``) of each sample."""
-    table = np.bincount(fates.row * 8 + fates.held, weights=weights, minlength=8 * n_samples)
-    by_code = table.reshape(n_samples, 8)
-    return {
-        fate: by_code[:, [code for code, name in FATE_OF.items() if name == fate]].sum(axis=1)
-        for fate in FATES
-    }
+# Samples listed at once: a bound on memory, not on the answer.
+BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
     """Taxa of each fate in each sample, and the share of the sample in the four fates it has."""
 
-    taxa: dict[str, np.ndarray]
-    shares: dict[str, np.ndarray]
+    taxa: Mapping[str, np.ndarray]
+    shares: Mapping[str, np.ndarray]
 
 
-def summary_of(samples: Profiles, donors: Profiles, baselines: Profiles) -> Summary:
-    """Return counts and abundance shares of the fates, for row i of each; the shares of a row sum to one."""
-    n = samples.presence.shape[0]
-    parts = [_summarised(samples[b], donors[b], baselines[b]) for b in _blocks(n)]
+def summary_of(samples: Matrix, donors: Matrix, baselines: Matrix) -> Summary:
+    """Return counts and abundance shares of the fates, for row i of each (proportions, samples × taxa).
+
+    The shares of a sample that has reads sum to one over ``IN_SAMPLE``.
+    """
+    counts, sums = _sums(samples, donors, baselines)
     return Summary(
-        {f: np.concatenate([np.zeros(0, dtype=np.int64), *(p.taxa[f] for p in parts)]) for f in FATES},
-        {f: np.concatenate([np.zeros(0), *(p.shares[f] for p in parts)]) for f in IN_SAMPLE},
+        {fate: counts[:, _codes(fate)].sum(axis=1) for fate in FATES},
+        {fate: sums[:, _codes(fate)].sum(axis=1) for fate in IN_SAMPLE},
     )
 
 
-def _summarised(samples: Profiles, donors: Profiles, baselines: Profiles) -> Summary:
-    fates = fates_of(samples.presence, donors.presence, baselines.presence)
-    n = samples.presence.shape[0]
-    shares = counts_of(fates, n, weights=_aligned(fates, samples.proportions))
-    return Summary(counts_of(fates, n), {f: shares[f] for f in IN_SAMPLE})
+def _sums(samples: Matrix, donors: Matrix, baselines: Matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Return taxa and shares of each row by the sum of who had the taxon, both (rows, 8)."""
+    from commensal.microbiome._fate_kernels import fate_sums
+
+    return fate_sums(
+        *(samples.data, samples.indices, samples.indptr),
+        *(donors.indices, donors.indptr),
+        *(baselines.indices, baselines.indptr),
+        samples.shape[1],
+    )
 
 
-def _blocks(n: int) -> Iterator[np.ndarray]:
-    for start in range(0, n, BLOCK):
-        yield np.arange(start, min(start + BLOCK, n))
-
-
-def _aligned(fates: Fates, values: Matrix) -> np.ndarray:
-    """Return the values at the entries of the fates; zero where none is stored."""
-    found = np.zeros(fates.row.size)
-    ordered = values.tocsr()
-    ordered.sort_indices()
-    row = np.repeat(np.arange(values.shape[0], dtype=np.int64), np.diff(ordered.indptr))
-    keys = fates.row.astype(np.int64) * values.shape[1] + fates.taxon
-    found[np.searchsorted(keys, row * values.shape[1] + ordered.indices)] = ordered.data
-    return found
+def _codes(fate: str) -> list[int]:
+    return [code for code, name in FATE_OF.items() if name == fate]
 
 
 def taxon_fates(
@@ -113,24 +80,40 @@ def taxon_fates(
     """Return the declared ``taxon_fates`` rows; ``named`` holds sample_id, subject_id and day of each row."""
     schema = RESULTS["taxon_fates"].schema
     taxa = pl.Series("taxon_id", taxon_ids, dtype=pl.String)
-    words = pl.Series("fate", [FATE_OF.get(code) for code in range(8)], dtype=pl.String)
+    fates = pl.Series("fate", [FATE_OF.get(code) for code in range(8)], dtype=pl.String)
     frames = [pl.DataFrame(schema=schema)]
     for block in _blocks(named.height):
-        parts = (samples[block], donors[block], baselines[block])
-        fates = fates_of(*(p.presence for p in parts))
-        own = named[block][fates.row]
-        names = ("proportion", "donor_proportion", "baseline_proportion")
-        values = {n: _aligned(fates, p.proportions) for n, p in zip(names, parts, strict=True)}
-        columns = own.with_columns(taxa.gather(fates.taxon), words.gather(fates.held), **_series(values))
+        parts = [p[block].proportions for p in (samples, donors, baselines)]
+        row, taxon, code, values = _entries(*parts)
+        # A pool's mean of proportions may pass one by a rounding.
+        shares = [pl.Series(np.minimum(column, 1.0)) for column in values]
+        columns = named[block][row].with_columns(
+            taxa.gather(taxon),
+            fates.gather(code),
+            **dict(zip(("proportion", "donor_proportion", "baseline_proportion"), shares, strict=True)),
+        )
         frames.append(columns.select(pl.col(n).cast(t) for n, t in schema.items()))
     return pl.concat(frames)
 
 
-def _series(values: dict[str, np.ndarray]) -> dict[str, pl.Series]:
-    # A proportion is a quotient of floats: summed over a pool it may pass one by a rounding.
-    return {name: pl.Series(np.minimum(column, 1.0)) for name, column in values.items()}
+def _blocks(n: int) -> Iterator[np.ndarray]:
+    for start in range(0, n, BLOCK):
+        yield np.arange(start, min(start + BLOCK, n))
 
 
-def n_fates(samples: Matrix, donors: Matrix, baselines: Matrix) -> int:
-    """Return how many rows ``taxon_fates`` would have at most (before taxa in common are counted once)."""
-    return int(samples.nnz + donors.nnz + baselines.nnz)
+def _entries(
+    samples: Matrix, donors: Matrix, baselines: Matrix
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return row, taxon, who had it (the sum), and its proportions in sample, donor and baseline."""
+    from commensal.microbiome._fate_kernels import fate_entries
+
+    sizes = _sums(samples, donors, baselines)[0].sum(axis=1)
+    parts = [(m.data, m.indices, m.indptr) for m in (samples, donors, baselines)]
+    arrays = [array for part in parts for array in part]
+    taxon, code, values = fate_entries(np.cumsum(sizes), *arrays, samples.shape[1])
+    return np.repeat(np.arange(samples.shape[0]), sizes), taxon, code, values
+
+
+def n_fates(samples: Profiles, donors: Profiles, baselines: Profiles) -> int:
+    """Return how many rows ``taxon_fates`` would have."""
+    return int(_sums(samples.proportions, donors.proportions, baselines.proportions)[0].sum())

@@ -122,16 +122,20 @@ def _sums(blocks: list[np.ndarray], *, seed: int) -> np.ndarray:
         return blocks[0][np.arange(sizes[0]), walked].sum(axis=1)
     total = np.zeros(N_DRAWN + 1)
     for place, (block, size) in enumerate(zip(blocks, sizes, strict=True)):
-        total += block[np.arange(size), _orders(size, place, seed)].sum(axis=1)
+        total += block.take(_orders(size, place, seed)).sum(axis=1)
     return total
 
 
 @lru_cache(maxsize=4)
 def _orders(size: int, place: int, seed: int) -> np.ndarray:
-    """Return the recorded order and the drawn ones; all measures of a time point are dealt the same."""
+    """Return places in a square of subjects × labels: the recorded order, then the drawn ones.
+
+    All measures of a time point are dealt the same.
+    """
     generator = np.random.default_rng([seed, place, size])
-    recorded = np.arange(size, dtype=np.int32)
-    return np.vstack([recorded, generator.permuted(np.tile(recorded, (N_DRAWN, 1)), axis=1)])
+    recorded = np.arange(size)
+    orders = np.vstack([recorded, generator.permuted(np.tile(recorded, (N_DRAWN, 1)), axis=1)])
+    return orders + recorded * size
 
 
 def arm_test(recipients: np.ndarray, comparators: np.ndarray, *, seed: int, level: float) -> Finding:

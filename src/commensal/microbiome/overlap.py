@@ -96,10 +96,16 @@ def wilson(share: Share, *, level: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _presence(values: Matrix | np.ndarray) -> Matrix:
+    if isinstance(values, sparse.csr_array) and values.dtype == np.int64 and _is_all_ones(values):
+        return values
     seen = sparse.csr_array(values, dtype=np.int64, copy=True)
     seen.eliminate_zeros()
     seen.data[:] = 1
     return seen
+
+
+def _is_all_ones(values: Matrix) -> bool:
+    return bool((values.data == 1).all())
 
 
 def _sum(values: Matrix, axis: int) -> np.ndarray:

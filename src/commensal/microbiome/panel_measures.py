@@ -112,20 +112,32 @@ def _alpha(given: Communities) -> Iterator[tuple[str, Measured]]:
 _PairMeasure = Callable[[Profiles, Profiles], np.ndarray]
 _TO_DONOR: Mapping[str, _PairMeasure] = {
     "bray_curtis_to_donor": lambda a, b: diversity.bray_curtis(a.proportions, b.proportions),
-    "jaccard_to_donor": lambda a, b: diversity.jaccard(a.presence, b.presence),
     "richness_minus_donor": lambda a, b: diversity.richness(a.presence) - diversity.richness(b.presence),
     "shannon_minus_donor": lambda a, b: diversity.shannon(a.proportions) - diversity.shannon(b.proportions),
 }
 _TO_BASELINE: Mapping[str, _PairMeasure] = {
     "bray_curtis_to_baseline": _TO_DONOR["bray_curtis_to_donor"],
-    "jaccard_to_baseline": _TO_DONOR["jaccard_to_donor"],
 }
+
+
+_CHANGES: Mapping[str, _PairMeasure] = {
+    "bray_curtis_to_donor": _TO_DONOR["bray_curtis_to_donor"],
+    "jaccard_to_donor": lambda a, b: _jaccard(a, peds(a.presence, b.presence)),
+}
+
+
+def _jaccard(samples: Profiles, share: Share) -> np.ndarray:
+    """Return the Jaccard distance from the taxa shared, already counted; two empty samples give 0."""
+    union = diversity.richness(samples.presence) + share.n - share.n_events
+    return np.divide(union - share.n_events, union, out=np.zeros_like(union), where=union > 0)
 
 
 def _to_donor(given: Communities, *, level: float, depth: int) -> Iterator[tuple[str, Measured]]:
     rows = np.flatnonzero(given.donor_of >= 0)
     own, donors = given.own[rows], given.references[given.donor_of[rows]]
-    yield "peds", _share(given, "donor", rows, peds(own.presence, donors.presence), level=level)
+    share = peds(own.presence, donors.presence)
+    yield "peds", _share(given, "donor", rows, share, level=level)
+    yield "jaccard_to_donor", Measured("donor", _spread(given, rows, _jaccard(own, share)))
     for measure, function in _TO_DONOR.items():
         yield measure, Measured("donor", _spread(given, rows, function(own, donors)))
     yield "peds_at_depth", _at_depth(given, rows, depth=depth)
@@ -134,7 +146,9 @@ def _to_donor(given: Communities, *, level: float, depth: int) -> Iterator[tuple
 def _to_baseline(given: Communities, *, level: float) -> Iterator[tuple[str, Measured]]:
     rows = np.flatnonzero(given.baseline_of >= 0)
     own, baselines = given.own[rows], given.references[given.baseline_of[rows]]
-    yield "pprs", _share(given, "baseline", rows, peds(own.presence, baselines.presence), level=level)
+    share = peds(own.presence, baselines.presence)
+    yield "pprs", _share(given, "baseline", rows, share, level=level)
+    yield "jaccard_to_baseline", Measured("baseline", _spread(given, rows, _jaccard(own, share)))
     for measure, function in _TO_BASELINE.items():
         yield measure, Measured("baseline", _spread(given, rows, function(own, baselines)))
 
@@ -149,15 +163,15 @@ def _to_both(given: Communities, *, level: float) -> Iterator[tuple[str, Measure
     yield "engraftment_index_remainder", Measured("both", _spread(given, rows, moved.off), undefined=SAME)
     index = c2r(own.proportions, before.proportions, donors.proportions)
     yield "c2r", Measured("both", _spread(given, rows, index), undefined=ONE_SIDED)
-    for measure in ("bray_curtis_to_donor", "jaccard_to_donor"):
-        change = _TO_DONOR[measure](own, donors) - _TO_DONOR[measure](before, donors)
+    for measure, function in _CHANGES.items():
+        change = function(own, donors) - function(before, donors)
         yield f"{measure}_change", Measured("both", _spread(given, rows, change))
     yield from _fates(given, rows)
 
 
 def _fates(given: Communities, rows: np.ndarray) -> Iterator[tuple[str, Measured]]:
     own, donors, before = given.among(rows)
-    summary = summary_of(own, donors, before)
+    summary = summary_of(own.proportions, donors.proportions, before.proportions)
     has_reads = np.diff(own.presence.indptr) > 0
     for fate in FATES:
         yield f"taxa_{fate}", Measured("both", _spread(given, rows, summary.taxa[fate]))
