@@ -213,7 +213,6 @@ def _donor_scores(
     rows = np.array(panel.rows([c.sample_id or "" for c in after]), dtype=int)
     groups = [panel.rows_before.get(c.subject_id, ()) for c in after]
     weight = weights_of(after, own >= 0)
-    where, taxon = np.nonzero(donors.frequency)
     found = np.empty((len(after), len(labels)))
     for fold in range(N_FOLDS):
         train = np.flatnonzero((places != fold) & (own >= 0))
@@ -228,33 +227,34 @@ def _donor_scores(
         for k in test.tolist():
             by_patient[after[k].subject_id].append(k)
         for mine in by_patient.values():
-            found[mine] = _flat_scores(
-                panel, rows[mine], at, donors, panel.source([groups[mine[0]]]), where, taxon
+            found[mine] = flat_scores(
+                panel.dense(rows[mine]),
+                panel.depth[rows[mine]],
+                at,
+                panel.common,
+                donors,
+                panel.source([groups[mine[0]]]),
             )
     return found
 
 
-def _flat_scores(
-    panel: Panel,
-    rows: np.ndarray,
-    at: Floats,
-    donors: Source,
-    before: Source,
-    where: np.ndarray,
-    taxon: np.ndarray,
+def flat_scores(
+    present: Floats, depth: Floats, at: Floats, common: Floats, donors: Source, before: Source
 ) -> Floats:
-    """Return samples × donors log-likelihoods against no donor: only taxa that a donor has take part."""
-    common = panel.common
+    """Return samples × donors log-likelihoods against no donor: only taxa that a donor has take part.
+
+    ``present`` and ``depth`` are samples of one patient, ``before`` (one row) what the patient had, ``at``
+    the coefficients: four of the ground, four of ``before``, four of the donor, one of both together.
+    """
+    where, taxon = np.nonzero(donors.frequency)
     f, level = donors.frequency[where, taxon], donors.level[where, taxon]
-    a, b, c = at[8], at[9], at[10]
-    gain = f * (a + b * level + c * common[taxon] + at[-1] * before.frequency[0][taxon])
-    own = weighed(np.r_[at[4:8]], common, (before,))[0]
-    found = np.empty((len(rows), len(donors.is_known)))
-    present = panel.dense(rows)
-    for depth in np.unique(panel.depth[list(rows)]):
-        without = (ground(common, float(depth)) @ at[:4] + own)[taxon]
+    gain = f * (at[8] + at[9] * level + at[10] * common[taxon] + at[-1] * before.frequency[0][taxon])
+    own = weighed(at[4:8], common, (before,))[0]
+    found = np.empty((len(present), len(donors.is_known)))
+    for value in np.unique(depth):
+        without = (ground(common, float(value)) @ at[:4] + own)[taxon]
         cost = np.logaddexp(0, without + gain) - np.logaddexp(0, without)
-        for k in np.flatnonzero(panel.depth[list(rows)] == depth):
+        for k in np.flatnonzero(depth == value):
             found[k] = np.bincount(where, present[k, taxon] * gain - cost, minlength=found.shape[1])
     return found
 
