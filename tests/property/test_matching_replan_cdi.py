@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import date, timedelta
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_in_cdi_the_engraftment_is_not_even_made(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("engraftment was read")
 
-    monkeypatch.setattr("commensal.matching.replan.engraft", fail)
+    monkeypatch.setattr(importlib.import_module("commensal.matching.replan"), "engraft", fail)
     found = replan(STUDIES["rcdi", True], recipient="P", on_day=ON_DAY)
     assert found.responded.verdict == "no"
 

@@ -262,6 +262,14 @@ def test_outside_a_study_no_material_is_offered():
     assert "repeat_other_donor" in made(base, engraftment(**NO_GAIN), study_id="T2").options
 
 
+def test_a_consent_withdrawn_later_still_stands_today():
+    base = same()
+    consents = base.read("consents").with_columns(withdrawn_day=pl.lit(INDEX_DAY + 40, dtype=pl.Int32))
+    held = Study(base.manifest, frames={**base.frames, "consents": consents})
+    assert "repeat_other_donor" in made(held, engraftment(**NO_GAIN), day=30).options
+    assert "repeat_other_donor" not in made(held, engraftment(**NO_GAIN), day=41).options
+
+
 def test_an_unknown_donor_cannot_be_repeated():
     base = study(donor=None, assessments=scores(28, "ibs_sss", total=290))
     found = made(base, engraftment(**NO_GAIN))

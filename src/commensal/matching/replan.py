@@ -15,9 +15,8 @@ from typing import Any
 import polars as pl
 
 from commensal import __version__
-from commensal.errors import InputError, RefusedError
+from commensal.errors import InputError, RefusedError, nearest
 from commensal.matching.plan_items import cite
-from commensal.matching.recipient import read_recipient
 from commensal.matching.replan_axes import Answer, cured, engrafted, responded
 from commensal.matching.replan_case import Case, case_of, stopping_events
 from commensal.microbiome import engraft
@@ -100,9 +99,8 @@ def replan(
     week = rules.week if week is None else week
     if week < 1:
         raise InputError(f"week {week}", expected="a week from 1 on")
-    who = read_recipient(study, recipient=recipient, on_day=on_day, study_id=study_id)
-    disease = _disease(who.indication, recipient)
-    patient = study.read("patients").filter(pl.col("patient_id") == recipient).row(0, named=True)
+    patient = _patient(study, recipient)
+    disease = _disease(patient["indication"], recipient)
     case = case_of(study, patient, on_day=on_day, week=week, around=rules.days_around)
     is_cdi = is_within(disease, "cdi")
     if is_cdi:
@@ -114,7 +112,7 @@ def replan(
     events = stopping_events(case)
     cells = _cells(rules, case, is_cdi=is_cdi, events=events, settled=settled, answered=answered)
     kept, withheld = _withhold(
-        cells, rules, case, study_id=who.facts["study_id"], disease=disease, events=events
+        cells, rules, case, study_id=study_id or case.facts["study_id"], disease=disease, events=events
     )
     said = {
         "engrafted": settled.verdict,
@@ -128,6 +126,17 @@ def replan(
     }
     rows = [_row(n, cell, rules, case, events=events) for n, cell in enumerate(kept, start=1)]
     return Replan(_declared(rows, said, key=[on_day, repr(rules)]), settled, answered, withheld)
+
+
+def _patient(study: Study, recipient: str) -> dict[str, Any]:
+    patients = study.read("patients")
+    found = patients.filter(pl.col("patient_id") == recipient)
+    if found.is_empty():
+        raise InputError(
+            f"there is no patient {recipient!r} in the study",
+            expected=nearest(recipient, patients["patient_id"].to_list()),
+        )
+    return found.row(0, named=True)
 
 
 def _disease(code: str | None, recipient: str) -> str:

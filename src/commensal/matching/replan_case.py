@@ -113,6 +113,11 @@ def _alone(study: Study, patient_id: str, *, on_day: int) -> Study:
         if name in DATED:
             rows = rows.filter(pl.col(DATED[name]).is_null() | (pl.col(DATED[name]) <= on_day))
         frames[name] = rows
+    later = pl.col("withdrawn_day") > on_day
+    frames["consents"] = frames["consents"].with_columns(
+        pl.when(~later.fill_null(value=False)).then(name).alias(name)
+        for name in ("withdrawn_on", "withdrawn_day", "withdrawal_level")
+    )
     frames["assessments"] = frames["assessments"].join(frames["visits"], on="visit_id", how="semi")
     sessions = frames["sessions"]["session_id"]
     frames["session_units"] = picked(study, "session_units", key="session_id", values=sessions)
