@@ -11,10 +11,14 @@ import pytest
 from scipy import sparse
 
 from commensal.errors import InputError, RefusedError
+from commensal.microbiome.abundance import abundance_of
 from commensal.microbiome.complementarity import complementarity, functions_supplied
+from commensal.microbiome.deficits import function_shares
 from commensal.microbiome.dysbiosis import MEASURES, dysbiosis
+from commensal.microbiome.members import lineages_of
 from commensal.microbiome.reference import reference_of
 from commensal.study import Manifest, Study, study_of
+from commensal.vocabulary.taxon_functions import taxon_functions
 
 GENERA = {
     "Bacteroides": ("Bacteroidia", "Bacteroidaceae"),
@@ -267,7 +271,21 @@ def test_a_reference_of_chosen_samples() -> None:
         reference_of(study, samples=["p"])
     with pytest.raises(RefusedError, match="no donor or healthy subject"):
         reference_of(made({"p": ("P", None, SICK)}))
-    assert reference_of(study).prevalence.tolist() == [1.0] * 4
+    cohort = reference_of(study)
+    assert cohort.prevalence.tolist() == [1.0] * 4
+    assert cohort.prevalence_of(["Nothing", "Escherichia"]).tolist() == [0.0, 1.0]
+
+
+def test_shares_of_functions_are_nan_where_nobody_can_tell() -> None:
+    study = made({"p": ("P", None, SICK)})
+    abundance = abundance_of(study)
+    shares, reasons = function_shares(abundance, lineages_of(study.read("taxa"), abundance.taxon_ids))
+    found = dict(zip(taxon_functions().codes, shares[0].tolist(), strict=True))
+    assert found["enterobacteriaceae"] == pytest.approx(0.6)
+    assert found["pathobionts"] == pytest.approx(0.9)
+    assert found["butyrate_producers"] == 0
+    for share, reason in zip(shares[0], reasons, strict=True):
+        assert np.isnan(share) == (reason is not None)
 
 
 DONORS = sparse.csr_array(np.array([[1.0, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]]))

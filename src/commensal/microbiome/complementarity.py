@@ -145,7 +145,7 @@ def pooled(donors: Matrix, rows: Sequence[int]) -> Matrix:
 
 @dataclass(frozen=True, eq=False)
 class FunctionsSupplied:
-    """Functions a recipient lacks, (functions,), and which of them each donor supplies, (donors, functions)."""
+    """Functions a recipient lacks, (functions,), and those each donor supplies, (donors, functions)."""
 
     is_lacking: np.ndarray
     is_supplied: np.ndarray

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from commensal.microbiome.abundance import Matrix
+from commensal.microbiome.abundance import Abundance, Matrix
 from commensal.microbiome.members import find_members, is_named
 from commensal.microbiome.reference import LEAST_SUBJECTS, SUBJECTS_FOR_TAILS, Together, subject_means
 from commensal.microbiome.reference_groups import Group
@@ -88,19 +88,29 @@ def deficit_frames(groups: Sequence[Group], together: Together) -> list[pl.DataF
 
 
 def _functions(together: Together) -> _Functions:
-    proportions = together.features.proportions
+    found = [find_members(together.lineages, function.members) for function in taxon_functions()]
+    shares, reasons = function_shares(together.features, together.lineages)
+    return _Functions(shares, reasons, tuple(f.caution for f in found))
+
+
+def function_shares(features: Abundance, lineages: pl.DataFrame) -> tuple[np.ndarray, tuple[str | None, ...]]:
+    """Return the share of each function's members in every sample, and why one cannot be told.
+
+    ``lineages`` has one row for each taxon of ``features``, in their order (``members.lineages_of``). The
+    shares have shape (samples, functions), in the order of the vocabulary; NaN where the reason stands.
+    """
     book = taxon_functions()
-    found = [find_members(together.lineages, function.members) for function in book]
-    masks = sparse.csr_array(np.array([f.mask for f in found], dtype=float).T)
-    reasons = [_untold(function, together, f.mask) for function, f in zip(book, found, strict=True)]
-    return _Functions(
-        np.asarray((proportions @ masks).todense()), tuple(reasons), tuple(f.caution for f in found)
-    )
+    masks = [find_members(lineages, function.members).mask for function in book]
+    reasons = tuple(_untold(function, lineages, mask) for function, mask in zip(book, masks, strict=True))
+    members = sparse.csr_array(np.array(masks, dtype=float).T)
+    shares = np.minimum(np.asarray((features.proportions @ members).todense()), 1.0)
+    shares[:, [reason is not None for reason in reasons]] = np.nan
+    return shares, reasons
 
 
-def _untold(function: TaxonFunction, together: Together, mask: np.ndarray) -> str | None:
+def _untold(function: TaxonFunction, lineages: pl.DataFrame, mask: np.ndarray) -> str | None:
     """Return why the function cannot be told from the table's names."""
-    if not is_named(together.lineages, function.told_at):
+    if not is_named(lineages, function.told_at):
         return f"told at the rank {function.told_at}, which the table does not name"
     if not mask.any():
         # No name of a member is in the table: absent, or called by another name. Nobody can tell.
@@ -128,7 +138,7 @@ def _function_rows(group: Group, together: Together, functions: _Functions) -> p
             continue
         said = [functions.cautions[at], group.caution, *_few(group, n)]
         one = _compared(shares[:, [at]], ranges, at, group, together) if ranges is not None else {}
-        frame = frame.with_columns(pl.Series("proportion", np.minimum(shares[:, at], 1.0)), **one)
+        frame = frame.with_columns(pl.Series("proportion", shares[:, at]), **one)
         frames.append(_with_reason(frame, said))
     return pl.concat(frames, how="diagonal_relaxed")
 

@@ -80,6 +80,11 @@ class Reference:
         """Share of subjects with each taxon (each subject's share of samples with it), shape (taxa,)."""
         return np.asarray(subject_means(self.subjects) @ self.abundance.presence.toarray()).mean(axis=0)
 
+    def prevalence_of(self, taxon_ids: Sequence[str]) -> np.ndarray:
+        """Return the prevalence of the taxa named, shape (taxa,); a taxon the cohort does not have has 0."""
+        known = dict(zip(self.abundance.taxon_ids, self.prevalence.tolist(), strict=True))
+        return np.array([known.get(taxon, 0.0) for taxon in taxon_ids])
+
     def at(self, rank: str) -> Reference:
         """Return the cohort summed to a rank; :data:`AS_THEY_ARE` leaves the taxa as they are."""
         if rank == AS_THEY_ARE:
