@@ -1,11 +1,17 @@
 """Communities: abundances, diversity, and how much of a donor is found in a recipient."""
 
 from commensal.microbiome.abundance import Abundance, abundance_of, aggregate, rarefy
+from commensal.microbiome.comparability import Setting, caution, comparable_groups, refusal, settings_of
 from commensal.microbiome.complementarity import Complementarity, complementarity
+from commensal.microbiome.controls import Load, absolute, contaminants, positive_controls, resembling_controls
+from commensal.microbiome.conversion import abundance_from, from_anndata, from_skbio, to_anndata, to_skbio
+from commensal.microbiome.distances import Distances, distance_matrix, study_distances
 from commensal.microbiome.dysbiosis import dysbiosis
 from commensal.microbiome.engraftment import engraft
 from commensal.microbiome.mismatch import mismatch_test
+from commensal.microbiome.ordination import ordinate
 from commensal.microbiome.overlap import peds, peds_feature, peds_gained, pprs
+from commensal.microbiome.phylogeny import Tree, faith_pd, read_newick, tree_of
 from commensal.microbiome.prediction import CommunityModel, model_of, train
 from commensal.microbiome.prediction_donors import (
     DonorTerms,
@@ -22,27 +28,50 @@ __all__ = [
     "Abundance",
     "CommunityModel",
     "Complementarity",
+    "Distances",
     "DonorTerms",
+    "Load",
     "Reference",
+    "Setting",
+    "Tree",
+    "absolute",
+    "abundance_from",
     "abundance_of",
     "aggregate",
+    "caution",
+    "comparable_groups",
     "complementarity",
+    "contaminants",
+    "distance_matrix",
     "donor_terms",
     "dysbiosis",
     "engraft",
     "expected_engraftment",
     "expected_gain",
+    "faith_pd",
+    "from_anndata",
+    "from_skbio",
     "held_out_predictions",
     "mismatch_test",
     "model_of",
+    "ordinate",
     "peds",
     "peds_feature",
     "peds_gained",
+    "positive_controls",
     "pprs",
     "predict",
     "rarefy",
+    "read_newick",
     "reference_of",
+    "refusal",
+    "resembling_controls",
+    "settings_of",
+    "study_distances",
     "taxon_engraftment",
+    "to_anndata",
+    "to_skbio",
     "train",
+    "tree_of",
     "validate_prediction",
 ]
