@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -118,3 +119,47 @@ def test_nusbaums_days_are_unknown_and_its_words_are_read(imported: Callable[[st
     before = found.filter(pl.col("reason").is_not_null())
     assert set(before["timepoint"]) == {"Baseline"}
     assert before.height == 7
+
+
+def verdict(table: pl.DataFrame, measure: str, timepoint: str = "all") -> dict[str, Any]:
+    chosen = (pl.col("measure") == measure) & (pl.col("timepoint") == timepoint)
+    return table.row(by_predicate=chosen, named=True)
+
+
+def test_kumps_recipients_stand_out_from_donors_they_never_had(imported: Callable[[str], Study]) -> None:
+    tables = engraft(imported("kump2017_uc_16s"))
+    after = tables["engraftment"].filter(pl.col("timepoint") == "postFMT")
+    peds, gained = (after.filter(pl.col("measure") == m) for m in ("peds", "peds_gained"))
+    for rows, n_first in ((peds, 35), (gained, 43)):
+        known = rows.filter(pl.col("p").is_not_null())
+        assert (known.height, set(known["n_null"])) == (69, {11})
+        assert known.filter(pl.col("value") > pl.col("null_mean")).height == 67
+        # Of 12 donors the own one first: p = 1/12, the least there can be.
+        assert known.filter(pl.col("p") < 1 / 12 + 1e-9).height == n_first
+    found = verdict(tables["engraftment_tests"], "peds_gained")
+    assert (found["n"], found["p"]) == (13, 1 / 2000)
+    assert [found[k] for k in ("estimate", "lower", "upper")] == pytest.approx(
+        [0.154, 0.086, 0.221], abs=5e-4
+    )
+    before = verdict(tables["engraftment_tests"], "peds", "postABX")
+    assert before["p"] > 0.5
+    assert before["lower"] < 0 < before["upper"]
+    arms = verdict(tables["engraftment_tests"], "peds_to_all_donors")
+    assert (arms["n"], arms["p"]) == (22, 1 / 2000)
+
+
+def test_jacobs_pools_and_nusbaums_triads_stand_out_too(imported: Callable[[str], Study]) -> None:
+    jacob = engraft(imported("jacob2017_uc_16s"))["engraftment_tests"]
+    assert verdict(jacob, "peds")["n"] == 20
+    assert verdict(jacob, "peds")["p"] == 1 / 2000
+    assert verdict(jacob, "peds", "baseline")["p"] > 0.1
+    nusbaum = engraft(imported("nusbaum2018_ped_uc_16s"))["engraftment_tests"]
+    assert verdict(nusbaum, "peds_gained")["p"] == pytest.approx(1 / 5040)
+
+
+def test_crothers_cannot_tell_recipients_from_placebo(imported: Callable[[str], Study]) -> None:
+    table = engraft(imported("crothers2021_uc_longitudinal_16s"))["engraftment_tests"]
+    arms = verdict(table, "peds_to_all_donors")
+    assert (arms["n"], arms["n_null"]) == (12, 924)
+    assert arms["p"] == pytest.approx(97 / 924)
+    assert "0 subject(s)" in verdict(table, "peds")["reason"]
