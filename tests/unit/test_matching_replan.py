@@ -149,6 +149,11 @@ def test_engrafted_needs_every_figure_and_both_limits(changed: Row, verdict: str
     assert found.because
 
 
+def test_too_few_donors_to_tell_are_named():
+    assert "which 4 donors cannot bring to 0.05" in settled(engraftment(q=0.3, n_null=4)).because
+    assert "cannot bring" not in settled(engraftment(q=0.3, n_null=40)).because
+
+
 def test_a_measure_without_figures_leaves_it_to_the_next():
     table = pl.concat([engraftment(measure="strain_engraftment", q=None), engraftment()])
     assert settled(table).verdict == "yes"

@@ -107,6 +107,9 @@ def _judge(row: Mapping[str, Any], *, rule: EngraftedRule) -> Answer:
     below = row["upper"] < row["null_mean"] + rule.least_difference
     verdict = "undetermined" if above == below else "yes" if above else "no"
     note = f"; caution: {row['reason']}" if row["reason"] else ""
+    n = row.get("n_null")
+    if n is not None and rule.q_at_most * (n + 1) < 1:
+        note = f", which {n} donors cannot bring to {rule.q_at_most:g}{note}"
     return Answer(
         verdict,
         f"sample {row['sample_id']}, day {row['day']}: {row['measure']} {row['value']:.3g} "
