@@ -45,6 +45,7 @@ NO_BASELINE = "no baseline sample with a profile"
 AFTER_ANTIBIOTICS_ONLY = "the only baseline was taken under or after antibiotics"
 IS_BASELINE = "this sample is the baseline"
 ONE_COURSE = "not after a second course"
+UNKNOWN = Setting()
 NOTHING_BETWEEN = "no sample with a profile between the first session and the latest course"
 
 
@@ -284,7 +285,7 @@ def within_settings(found: Iterable[Comparison], settings: Mapping[str, Setting]
 def _within_setting(comparison: Comparison, settings: Mapping[str, Setting]) -> Comparison:
     if comparison.sample_id is None:
         return comparison
-    setting = settings.get(comparison.sample_id, Setting())
+    setting = settings.get(comparison.sample_id, UNKNOWN)
     references = (comparison.donor, comparison.baseline, comparison.latest_course)
     donor, baseline, latest = (_checked(r, setting, settings) for r in references)
     if (donor, baseline, latest) == references:
@@ -293,7 +294,9 @@ def _within_setting(comparison: Comparison, settings: Mapping[str, Setting]) -> 
 
 
 def _checked(reference: Reference, setting: Setting, settings: Mapping[str, Setting]) -> Reference:
-    others = [settings.get(sample, Setting()) for sample in reference.sample_ids]
+    others = [other for s in reference.sample_ids if (other := settings.get(s, UNKNOWN)) != setting]
+    if not others:
+        return reference
     if refused := [r for other in others if (r := refusal(setting, other))]:
         return replace(reference, sample_ids=(), reason="; ".join(dict.fromkeys(refused)))
     said = [reference.caution, *(caution(setting, other) for other in others)]
