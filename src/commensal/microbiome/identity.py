@@ -192,7 +192,7 @@ def _cautions(
 
 
 def _table(found: list[Comparison], told: Mapping[str, _Found]) -> pl.DataFrame:
-    given = {(c.subject_id, label) for c in found if (label := _recorded(c))}
+    given = {(c.subject_id, part) for c in found for part in (_recorded(c) or "").split(";") if part}
     verdicts = {s: _verdict(c, told[s], given=given) for c in found if (s := c.sample_id or "") in told}
     swapped = {s for s, verdict in verdicts.items() if verdict == "sample_swap"}
     owner = {c.sample_id: c.subject_id for c in found}
@@ -205,13 +205,14 @@ def _table(found: list[Comparison], told: Mapping[str, _Found]) -> pl.DataFrame:
 def _verdict(comparison: Comparison, found: _Found, *, given: set[tuple[str, str]]) -> str:
     """Return what donor and patient together say; a swap speaks before a wrong donor, which it explains.
 
-    A sample that looks like another patient's, but surely holds the taxa of the recorded donor whom that
-    patient did not have, is undetermined. ``given`` are pairs of patient and donor.
+    A sample that looks like another patient's, but surely holds the taxa of recorded donors none of whom
+    that patient had, is undetermined. ``given`` are pairs of patient and donor.
     """
     recorded = _recorded(comparison)
     donor, subject = _judged(found.donor, recorded), _judged(found.subject, comparison.subject_id)
     if subject is False and found.subject is not None:
-        is_torn = bool(donor) and (found.subject.likely, recorded) not in given
+        parts = (recorded or "").split(";")
+        is_torn = bool(donor) and not any((found.subject.likely, part) in given for part in parts)
         return "undetermined" if is_torn else "sample_swap"
     if donor is False:
         return "wrong_donor"
