@@ -254,6 +254,23 @@ def test_of_a_child_no_adult_drug_dose_is_printed():
     assert "No evidence-based figure; the centre's protocol decides." in text
 
 
+def test_a_child_is_told_that_the_figures_are_of_adults_and_read_by_its_own_score():
+    found = made(study(indication="uc", born_on=date(2017, 1, 1)))
+    assert "studies of adults" in row(found, "a child")["content"]
+    assert "Paediatric Ulcerative Colitis" in row(found, "visit M3")["content"]
+    assert "Turner" in row(found, "visit M3")["reason"]
+    assert made().care_plan.filter(pl.col("item") == "a child").is_empty()
+
+
+@pytest.mark.parametrize("code", ["severe_cdi", "fulminant_cdi"])
+def test_a_severe_infection_is_no_day_case(code: str):
+    text = " ".join(made(study(indication=code)).care_plan["content"])
+    assert "stays in hospital" in text
+    assert "home after four hours" not in text
+    assert "2 L within" not in text
+    assert "125 to 250 mg" not in text
+
+
 def test_without_an_age_there_is_no_dose():
     dose = row(made(study(born_on=None)), "dose")
     assert dose["value"] is None

@@ -12,6 +12,7 @@ from commensal.vocabulary import (
     adverse_events,
     endpoints_for,
     find_fact,
+    indication,
     is_within,
     products,
     routes,
@@ -227,8 +228,9 @@ def session_items(protocol: Protocol, checks: Checks, *, regimen: Regimen | None
     else:
         source = cite(regimen.source, regimen.confidence)
         said = f"As published: {regimen.label}."
-        why = None if protocol.indication == "rcdi" else "A study's own protocol comes first."
-        items = [Item(section="sessions", item="regimen", content=said, source=source, reason=why)]
+        needs_study = indication(protocol.indication).needs_study
+        note = "A study's own protocol comes first." if needs_study else None
+        items = [Item(section="sessions", item="regimen", content=said, source=source, reason=note)]
         items += [_stage(n, stage, source=source) for n, stage in enumerate(regimen.stages, start=1)]
     return items + [
         Item(
@@ -346,7 +348,7 @@ def _visit(code: str, protocol: Protocol, checks: Checks) -> Item:
         content=f"{window.label}: day {window.target} ({window.open} to {window.close}). {purpose}.",
         day=window.target,
         source=cite(window.source, window.confidence),
-        reason=f"Endpoint: {cite(read.source, read.confidence)}" if read else None,
+        reason=f"Endpoint: {_endpoint_source(read, checks)}" if read else None,
     )
 
 
@@ -354,6 +356,13 @@ def _endpoint(code: str, protocol: Protocol) -> Endpoint | None:
     """Return the primary endpoint at a landmark; None where there is none."""
     rows = endpoints_for(protocol.indication, landmark=code)
     return next((row for row in rows if row.is_primary), None)
+
+
+def _endpoint_source(endpoint: Endpoint, checks: Checks) -> str:
+    measure = endpoint.measure_at(checks.facts["age_at_index_years"])
+    if endpoint.child is not None and measure == endpoint.child.measure:
+        return cite(endpoint.child.source, endpoint.child.confidence)
+    return cite(endpoint.source, endpoint.confidence)
 
 
 def _read(endpoint: Endpoint, checks: Checks) -> str:
