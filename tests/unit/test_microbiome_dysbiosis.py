@@ -15,7 +15,7 @@ from commensal.microbiome.abundance import abundance_of
 from commensal.microbiome.complementarity import complementarity, functions_supplied
 from commensal.microbiome.deficits import function_shares
 from commensal.microbiome.dysbiosis import MEASURES, dysbiosis
-from commensal.microbiome.members import lineages_of
+from commensal.microbiome.members import lineages_of, with_all_taxa
 from commensal.microbiome.reference import reference_of
 from commensal.study import Manifest, Study, study_of
 from commensal.vocabulary.taxon_functions import taxon_functions
@@ -278,7 +278,7 @@ def test_a_reference_of_chosen_samples() -> None:
 
 def test_shares_of_functions_are_nan_where_nobody_can_tell() -> None:
     study = made({"p": ("P", None, SICK)})
-    abundance = abundance_of(study)
+    abundance = with_all_taxa(abundance_of(study), study.read("taxa"))
     shares, reasons = function_shares(abundance, lineages_of(study.read("taxa"), abundance.taxon_ids))
     found = dict(zip(taxon_functions().codes, shares[0].tolist(), strict=True))
     assert found["enterobacteriaceae"] == pytest.approx(0.6)
@@ -286,6 +286,13 @@ def test_shares_of_functions_are_nan_where_nobody_can_tell() -> None:
     assert found["butyrate_producers"] == 0
     for share, reason in zip(shares[0], reasons, strict=True):
         assert np.isnan(share) == (reason is not None)
+
+
+def test_what_a_table_names_does_not_hang_on_the_other_samples() -> None:
+    """Nobody here has Faecalibacterium; the table names it, so its absence is told."""
+    found = dysbiosis(made({"p": ("P", None, SICK)}))["deficits"]
+    butyrate = found.filter(feature="butyrate_producers").row(0, named=True)
+    assert butyrate["proportion"] == 0
 
 
 DONORS = sparse.csr_array(np.array([[1.0, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 0]]))

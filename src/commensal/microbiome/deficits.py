@@ -96,7 +96,8 @@ def _functions(together: Together) -> _Functions:
 def function_shares(features: Abundance, lineages: pl.DataFrame) -> tuple[np.ndarray, tuple[str | None, ...]]:
     """Return the share of each function's members in every sample, and why one cannot be told.
 
-    ``lineages`` has one row for each taxon of ``features``, in their order (``members.lineages_of``). The
+    ``lineages`` has one row for each taxon of ``features``, in their order (``members.lineages_of``); a
+    taxon that is listed but never seen belongs there too (``members.with_all_taxa``). The
     shares have shape (samples, functions), in the order of the vocabulary; NaN where the reason stands.
     """
     book = taxon_functions()

@@ -19,6 +19,7 @@ from commensal.microbiome.deficits import deficit_frames
 from commensal.microbiome.dysbiosis_alpha import alphas_of
 from commensal.microbiome.dysbiosis_columns import Column, frame_of, shallow_cautions, stood
 from commensal.microbiome.dysbiosis_indices import IndexScores, index_scores
+from commensal.microbiome.members import with_all_taxa
 from commensal.microbiome.reference import Reference, Together, alone, put_together, reference_of
 from commensal.microbiome.reference_groups import NO_PROFILE, Group, groups_of, sampled
 from commensal.microbiome.reference_scores import Standing, SubjectMedian, weighted_mean
@@ -114,8 +115,8 @@ def dysbiosis(
     """
     asked = Settings(level=level, seed=seed, neighbours=neighbours, depth=depth, draws=draws)
     samples = sampled(study)
-    abundance = abundance_of(study, samples=samples["sample_id"].to_list())
     taxa = study.read("taxa")
+    abundance = with_all_taxa(abundance_of(study, samples=samples["sample_id"].to_list()), taxa)
     cohort = _cohort(study, reference)
     together = (
         alone(abundance, taxa, rank=rank)

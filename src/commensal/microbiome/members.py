@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from commensal.microbiome.abundance import Abundance
 from commensal.study.inputs.samples import RANKS
 from commensal.vocabulary.taxon_functions import names_of, plain_taxon
 
@@ -42,6 +43,17 @@ def lineages_of(taxa: pl.DataFrame, taxon_ids: Sequence[str]) -> pl.DataFrame:
     wanted = pl.DataFrame({"taxon_id": list(taxon_ids)}, schema={"taxon_id": pl.String})
     listed = taxa.select("taxon_id", "rank", *NAMED_RANKS, "lineage").unique("taxon_id", keep="first")
     return wanted.join(listed, on="taxon_id", how="left", maintain_order="left")
+
+
+def with_all_taxa(abundance: Abundance, taxa: pl.DataFrame) -> Abundance:
+    """Return the abundances with a column for every taxon the table lists, seen in a sample or not.
+
+    What a table can name then does not depend on which samples are looked at.
+    """
+    unseen = sorted(set(taxa["taxon_id"]) - set(abundance.taxon_ids))
+    values = abundance.values.copy()
+    values.resize(values.shape[0], values.shape[1] + len(unseen))
+    return replace(abundance, values=values, taxon_ids=(*abundance.taxon_ids, *unseen))
 
 
 def names_at(lineages: pl.DataFrame, rank: str) -> np.ndarray:
