@@ -100,12 +100,12 @@ def _permuted(
     chosen, blocks = np.zeros(has_null.size, dtype=bool), []
     for group in np.unique(groups[has_null]):
         members = np.flatnonzero(has_null & (groups == group) & (column >= 0))
-        block = values[np.ix_(members, column[members])]
+        used, label = np.unique(column[members], return_inverse=True)
+        block = values[np.ix_(members, used)]
         whole = np.isfinite(block).all(axis=1)
-        members, block = members[whole], block[np.ix_(whole, whole)]
-        if np.unique(column[members]).size > 1:
-            blocks.append(block)
-            chosen[members] = True
+        if np.unique(label[whole]).size > 1:
+            blocks.append((block[whole], label[whole]))
+            chosen[members[whole]] = True
     if not blocks:
         return None, 0, "no p value: labels cannot be exchanged where all subjects have one donor"
     sums = direction * _sums(blocks, seed=seed)
@@ -114,28 +114,29 @@ def _permuted(
     return p, sums.size, f"p without {left} subject(s) whose labels cannot be exchanged" if left else None
 
 
-def _sums(blocks: list[np.ndarray], *, seed: int) -> np.ndarray:
-    """Return Σ over subjects for each arrangement of labels, the recorded one first."""
-    sizes = [len(block) for block in blocks]
+def _sums(blocks: list[tuple[np.ndarray, np.ndarray]], *, seed: int) -> np.ndarray:
+    """Return Σ over subjects for each arrangement of labels, the recorded one first.
+
+    A block holds the values of its subjects against its donors, and the donor's place of each subject.
+    """
+    sizes = [len(block) for block, _ in blocks]
     if len(blocks) == 1 and factorial(sizes[0]) <= MOST_WALKED:
         walked = np.array(list(permutations(range(sizes[0]))))
-        return blocks[0][np.arange(sizes[0]), walked].sum(axis=1)
+        block, label = blocks[0]
+        return block[np.arange(sizes[0]), label[walked]].sum(axis=1)
     total = np.zeros(N_DRAWN + 1)
-    for place, (block, size) in enumerate(zip(blocks, sizes, strict=True)):
-        total += block.take(_orders(size, place, seed)).sum(axis=1)
+    for place, (block, label) in enumerate(blocks):
+        starts = np.arange(len(block)) * block.shape[1]
+        total += block.take(label[_orders(len(block), place, seed)] + starts).sum(axis=1)
     return total
 
 
 @lru_cache(maxsize=4)
 def _orders(size: int, place: int, seed: int) -> np.ndarray:
-    """Return places in a square of subjects × labels: the recorded order, then the drawn ones.
-
-    All measures of a time point are dealt the same.
-    """
+    """Return the recorded order and the drawn ones; all measures of a time point are dealt the same."""
     generator = np.random.default_rng([seed, place, size])
-    recorded = np.arange(size)
-    orders = np.vstack([recorded, generator.permuted(np.tile(recorded, (N_DRAWN, 1)), axis=1)])
-    return orders + recorded * size
+    recorded = np.arange(size, dtype=np.int32)
+    return np.vstack([recorded, generator.permuted(np.tile(recorded, (N_DRAWN, 1)), axis=1)])
 
 
 def arm_test(recipients: np.ndarray, comparators: np.ndarray, *, seed: int, level: float) -> Finding:
