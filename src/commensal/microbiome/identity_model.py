@@ -33,7 +33,7 @@ LOG_FACTORS = np.linspace(-8.0, 1.0, 181)
 # Where few patients speak, factors are held near those of published 16S studies, each found by itself:
 # see docs/methods/identity.md. The spread is on the log scale.
 USUAL_FACTOR = 0.1
-USUAL_SPREAD = 0.7
+USUAL_SPREAD = 1.0
 
 
 @dataclass(frozen=True, eq=False)
