@@ -21,7 +21,7 @@ READS = 40
 MANY, FEW = 8, 2
 
 
-@pytest.fixture(scope="module", params=(7, 8))
+@pytest.fixture(scope="module", params=(7,))
 def centre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Study:
     return simulate(tmp_path_factory.mktemp("centre") / "study", n_patients=250, seed=request.param)
 

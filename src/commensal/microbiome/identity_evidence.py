@@ -37,7 +37,7 @@ from commensal.microbiome.identity_model import (
 LEAST_PATIENTS = 5
 N_FOLDS = 10
 MOST_SAMPLES_TO_FIT = 300
-MOST_PAIRS_TO_FIT = 60_000
+MOST_PAIRS_TO_FIT = 30_000
 BLOCK = 256
 
 METHOD = (

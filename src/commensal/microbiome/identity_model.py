@@ -132,7 +132,7 @@ def fit(features: Floats, present: Floats, *, weight: Floats) -> Floats:
 
     at = np.zeros(features.shape[1])
     now = loss(at)
-    for _ in range(50):
+    for _ in range(30):
         mean = 1 / (1 + np.exp(-(features @ at)))
         slope = features.T @ (weight * (present - mean)) - RIDGE * at
         bend = (features * (weight * mean * (1 - mean))[:, None]).T @ features
@@ -142,7 +142,7 @@ def fit(features: Floats, present: Floats, *, weight: Floats) -> Floats:
             step /= 2
             after = loss(at + step)
         at, now = at + step, after
-        if np.abs(step).max() < 1e-7:
+        if np.abs(step).max() < 1e-5:
             break
     return at
 
