@@ -170,7 +170,8 @@ def policy_trial(
     Returns
     -------
     For each setting and policy: ``remission`` (share of the treated), ``gain_over_random`` and ``regret``
-    (remissions per 100 recipients against random and oracle, paired), ``largest_share`` of one donor, and
+    (remissions per 100 recipients against random and oracle, paired), the ``largest_share`` of recipients
+    that one donor got and the ``share_to_worst``, and
     at the end of the study the shares of replicates with a wrong claim of a much better donor, by the
     protocol's bar (``false_super_donor``) and by an uncorrected test (``false_super_donor_naive``), with the
     best donor found (``super_donor_found``) and the worst not found (``missed_bad_donor``). A claim is
@@ -250,6 +251,7 @@ def _measured(outcomes: pl.DataFrame, truth: Mapping[str, float]) -> dict[str, f
         "n": float(n.sum()),
         "remission": float(successes.sum() / max(n.sum(), 1)),
         "largest_share": float(n.max() / max(n.sum(), 1)),
+        "share_to_worst": float(n[names.index(worst)] / max(n.sum(), 1)),
         "false_super_donor": float(bool(set(claims.much_better) - is_super)),
         "false_super_donor_naive": float(bool(_naive_claims(names, n, successes) - is_super)),
         "super_donor_found": float(best in claims.much_better),
@@ -272,12 +274,13 @@ MEASURES = {
     "gain_over_random": "remissions per 100 recipients",
     "regret": "remissions per 100 recipients",
     "largest_share": "proportion",
+    "share_to_worst": "proportion",
     "false_super_donor": "share of replicates",
     "false_super_donor_naive": "share of replicates",
     "super_donor_found": "share of replicates",
     "missed_bad_donor": "share of replicates",
 }
-NEEDS_DIFFERENCE = frozenset(("super_donor_found", "missed_bad_donor"))
+NEEDS_DIFFERENCE = frozenset(("share_to_worst", "super_donor_found", "missed_bad_donor"))
 
 
 def _rows(
@@ -332,7 +335,7 @@ def _verdict(measure: str, *, lower: float, upper: float) -> str | None:
             return "wrong claims are rarer than the bar promises"
         above = lower > 1 - PROTOCOL.claim_at
         return (
-            "wrong claims are more frequent than one in twenty" if above else "about one in twenty or fewer"
+            "wrong claims are more frequent than one in twenty" if above else "compatible with one in twenty"
         )
     if measure == "missed_bad_donor":
         return "the worst donor is mostly missed" if lower > 0.5 else None
