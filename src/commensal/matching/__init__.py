@@ -1,8 +1,21 @@
 """Donors for a recipient: gates first, then an explained, uncertain order. It does not order treatment."""
 
-from commensal.matching.match import MatchRun, match
+from commensal.matching.match import MatchRun, match, still_valid
 from commensal.matching.plan import CarePlan, plan
-from commensal.matching.policy import EXPLORATORY, Policy
+from commensal.matching.policy import Policy, read_policy
 from commensal.matching.replan import Replan, replan
+from commensal.matching.stock import Stock, prepare_stock
 
-__all__ = ["EXPLORATORY", "CarePlan", "MatchRun", "Policy", "Replan", "match", "plan", "replan"]
+__all__ = [
+    "CarePlan",
+    "MatchRun",
+    "Policy",
+    "Replan",
+    "Stock",
+    "match",
+    "plan",
+    "prepare_stock",
+    "read_policy",
+    "replan",
+    "still_valid",
+]

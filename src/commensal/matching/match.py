@@ -6,56 +6,62 @@ It ranks; it does not order treatment.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from commensal import __version__
-from commensal.bank.stock import picked
-from commensal.errors import RefusedError
-from commensal.matching.gates import Gated, gate_rules, judge_lots
-from commensal.matching.policy import EXPLORATORY, Policy
-from commensal.matching.ranking import rank
-from commensal.matching.recipient import read_recipient
-from commensal.matching.scores import Communities
-from commensal.matching.stock import candidate_lots, sources_of
-from commensal.microbiome import abundance_of
+from commensal.errors import InputError, RefusedError
+from commensal.matching.community_parts import OwnSample
+from commensal.matching.comparison import compare
+from commensal.matching.gates import Gates, judge
+from commensal.matching.plan_checks import with_answers
+from commensal.matching.policy import Policy, read_policy
+from commensal.matching.ranking import RESEARCH, Compared, rankings, refusals, score_parts
+from commensal.matching.recipient import Recipient, read_recipient
+from commensal.matching.recipient_sample import own_sample
+from commensal.matching.run_inputs import changed_inputs, hash_of, settings_of_run
+from commensal.matching.scores import Score, own_scores
+from commensal.matching.stock import Stock, day_to_date, prepare_stock
+from commensal.matching.watch import Watched, watched_evidence, watched_recipient
 from commensal.study import RESULTS, Study
 from commensal.vocabulary import Route, read_route
 from commensal.vocabulary.screening import Profile, screening_profile
 
-EPOCH = date(1970, 1, 1)
+if TYPE_CHECKING:
+    from commensal.microbiome.prediction import CommunityModel
+
 STATEMENT = (
     "Research and decision support. Lots that fail or cannot answer a rule are not eligible; the others are "
-    "ranked by exploratory measures that have not been shown to predict outcome. The run does not order "
+    "compared by exploratory measures that have not been shown to predict outcome. The run does not order "
     "treatment: a physician decides."
 )
-UNIT_TABLES = ("units", "unit_donors", "custody")
-DONOR_TABLES = ("donors", "screenings", "donations")
-RECIPIENT_TABLES = ("patients", "consents", "adverse_events", "sessions", "lab_results", "exposures")
+TABLES = ("match_runs", "rankings", "score_parts", "refusals", "match_watch")
 
 
 @dataclass(frozen=True, eq=False)
 class MatchRun:
-    """An immutable match run: one row of ``match_runs`` and one row a candidate of ``rankings``."""
+    """An immutable match run: the result tables of :data:`TABLES`, ready for ``write_results``."""
 
-    match_run: pl.DataFrame
-    rankings: pl.DataFrame
+    tables: Mapping[str, pl.DataFrame]
+
+    @property
+    def match_run(self) -> pl.DataFrame:
+        """The run's own row."""
+        return self.tables["match_runs"]
+
+    @property
+    def rankings(self) -> pl.DataFrame:
+        """One row a candidate."""
+        return self.tables["rankings"]
 
     @property
     def match_run_id(self) -> str:
         """The hash that names the run."""
         return self.match_run["match_run_id"][0]
-
-    @property
-    def tables(self) -> dict[str, pl.DataFrame]:
-        """The result tables, ready for ``write_results``."""
-        return {"match_runs": self.match_run, "rankings": self.rankings}
 
 
 def match(
@@ -64,9 +70,14 @@ def match(
     recipient: str,
     on_day: int,
     profile: str | Profile = "STRICT",
-    policy: Policy = EXPLORATORY,
+    policy: Policy | None = None,
     route: str | None = None,
     study_id: str | None = None,
+    answers: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, pl.DataFrame] | None = None,
+    model: CommunityModel | None = None,
+    score: Score | None = None,
+    stock: Stock | None = None,
     seed: int = 0,
 ) -> MatchRun:
     """Return a match run of every lot on the shelf for one recipient on one day.
@@ -74,47 +85,135 @@ def match(
     Parameters
     ----------
     study : the recipient's records, the stock and its donors; a live study of just these will do.
-    on_day : day of the match, in days since 1970-01-01.
+    on_day : day of the match, in days since 1970-01-01; days from index in a study without a calendar.
     profile : screening profile by which donors are judged: a code, or one a physician signed.
-    route : enteral route planned, where it is known; the product and Helicobacter pylori gates need it.
+    policy : weights and limits; the shipped one where None.
+    route : enteral route planned; without it no lot is eligible, since its rules cannot be asked.
     study_id : study or trial, where the recipient is treated in one that no consent names.
+    answers : facts asked at the bedside that no table holds (``find_fact`` names them). An absent fact is
+        unknown, and unknown never passes.
+    evidence : tables ``donor_effects`` and ``model_parameters``, where they were estimated.
+    model : a trained model of communities, for the expected engraftment.
+    score : a named function that scores in place of the policy's weights; see ``scores.Score``.
+    stock : the stock prepared ahead (``prepare_stock``); the result is the same with it and without.
+    seed : handed to ``score``; the policy's own score draws nothing at random.
 
-    Refuses: InputError for an unknown patient, profile or route; SafetyError for a parenteral route;
-    RefusedError for a study without a calendar, since expiry and screening windows are dates.
+    Returns
+    -------
+    Tables match_runs, rankings (one row a lot), score_parts, refusals (one row a lot and rule failed) and
+    match_watch (what the run rests on). A lot is eligible when every binding rule is met. Where none is
+    because questions about the recipient are open, the lots that pass every gate of their own are compared
+    without a rank. A study without a calendar is compared for research: the materials given in it stand for
+    their donors, gates that need dates are undetermined and nobody is eligible.
+
+    Refuses: InputError for an unknown patient, profile or route, an answer that contradicts the study, and a
+    stock prepared for another day, profile or study; SafetyError for a parenteral route; RefusedError for a
+    recipient who has died.
     """
-    if study.manifest.clock != "calendar":
-        raise RefusedError(
-            "this study has no calendar: days count from each patient's index",
-            expected="a study with dates, since lots expire and screens age by the calendar",
-        )
-    on, planned = EPOCH + timedelta(days=on_day), _route(route)
-    who = read_recipient(study, recipient=recipient, on_day=on_day, study_id=study_id)
-    lots = candidate_lots(study, on_day=on_day)
-    gated = judge_lots(study, lots, recipient=who, on=on, on_day=on_day, profile=profile, route=planned)
-    communities = _communities(study, gated, recipient=recipient, on_day=on_day)
-    rows = rank(gated, who, communities, policy=policy, on_day=on_day, seed=seed)
-    inputs = _hash_inputs(study, gated, communities, recipient=recipient)
-    settings = [recipient, on_day, planned, study_id, seed, asdict(policy), *_rules(profile, on=on)]
-    name = hashlib.sha256(json.dumps([inputs, __version__, settings], sort_keys=True).encode()).hexdigest()
+    used, tables = policy or read_policy(), evidence or {}
+    on, planned = day_to_date(study, on_day), _route(route)
+    _check_profile(profile)
+    ready = stock or prepare_stock(study, on_day=on_day, profile=profile, recipients=[recipient], model=model)
+    who = _recipient(study, ready, recipient, on_day=on_day, study_id=study_id, answers=answers or {})
+    ready.check(study, on_day=on_day, profile=profile, recipient=recipient)
+    if stock is not None and model is not stock.model:
+        raise InputError("the stock was prepared with another model", do="prepare the stock again")
+    gates = judge(ready, who, route=planned, on=on)
+    own = own_sample(study, ready.communities.abundance, recipient, on_day=on_day)
+    compared = compare(
+        ready, gates, who, own, policy=used, evidence=tables, route=planned, is_research=on is None
+    )
+    made = score_parts(ready, compared, policy=used)
+    if score is not None and compared.scores is not None:
+        compared = _rescored(score, made, ready, compared, policy=used, seed=seed)
+    rests_on = [
+        *ready.watched,
+        *watched_recipient(
+            study, recipient=recipient, sample=own.sample_id, abundance=ready.communities.abundance
+        ),
+        *watched_evidence(tables),
+        *settings_of_run(
+            used, profile, planned, study_id, answers or {}, score, model, seed, on_day=on_day, on=on
+        ),
+    ]
     run = {
         "matched_on": on,
         "matched_day": on_day,
-        "policy": f"{policy.name} {policy.version}",
+        "policy": used.label,
         "profile": profile if isinstance(profile, str) else _signed(profile),
-        "input_hash": inputs,
+        "input_hash": hash_of([[w.input, w.digest] for w in rests_on]),
         "software": f"commensal {__version__}",
-        "n_candidates": len(gated),
-        "n_eligible": sum(g.is_eligible for g in gated),
-        "statement": STATEMENT,
+        "n_candidates": gates.n_lots,
+        "n_eligible": int(gates.is_eligible.sum()),
+        "statement": _statement(gates, own, is_research=on is None),
     }
-    same = {"match_run_id": name, "patient_id": recipient}
-    return MatchRun(_declared("match_runs", [run], **same), _declared("rankings", rows, **same))
+    name = hash_of([run["input_hash"], __version__, recipient, on_day])
+    found = {
+        "match_runs": pl.DataFrame([run], schema={c: RESULTS["match_runs"].schema[c] for c in run}),
+        "rankings": rankings(ready, gates, compared),
+        "score_parts": made,
+        "refusals": refusals(ready, gates),
+        "match_watch": _watch_rows(rests_on),
+    }
+    return MatchRun({t: _declared(t, found[t], name, recipient) for t in TABLES})
 
 
-def _rules(profile: str | Profile, *, on: date) -> list[str]:
-    """Return the screening profile and the gates in full: a changed rule gives a run another name."""
-    screening = screening_profile(profile, on=on) if isinstance(profile, str) else profile
-    return [repr(screening), *(repr(rule) for rule in gate_rules(on=on))]
+def _recipient(
+    study: Study,
+    stock: Stock,
+    recipient: str,
+    *,
+    on_day: int,
+    study_id: str | None,
+    answers: Mapping[str, Any],
+) -> Recipient:
+    """Return the recipient with the bedside answers; one who withdrew consents to nothing."""
+    who = read_recipient(
+        study, recipient=recipient, on_day=on_day, study_id=study_id, known=stock.people.get(recipient)
+    )
+    ends = study.read("dispositions").filter(
+        (pl.col("patient_id") == recipient)
+        & (pl.col("occurred_day").is_null() | (pl.col("occurred_day") <= on_day))
+    )
+    kinds = set(ends["kind"])
+    if "death" in kinds and study.manifest.clock == "calendar":
+        raise RefusedError(f"{recipient} has died", expected="a living patient")
+    withdrawn = {"has_treatment_consent": False, "has_guardian_permission": False}
+    facts = {**who.facts, **(withdrawn if "withdrawal" in kinds else {})}
+    return Recipient(**{**vars(who), "facts": with_answers(facts, answers)})
+
+
+def _rescored(
+    score: Score, made: pl.DataFrame, stock: Stock, compared: Compared, *, policy: Policy, seed: int
+) -> Compared:
+    units = stock.units["unit_id"].gather(compared.lots).to_list()
+    given = own_scores(score, made, units, policy=policy, seed=seed)
+    return Compared(compared.lots, compared.parts, given, compared.note, compared.is_strict)
+
+
+def _statement(gates: Gates, own: OwnSample, *, is_research: bool) -> str:
+    said = [STATEMENT]
+    if is_research:
+        said.append(f"{RESEARCH[:1].upper()}{RESEARCH[1:]}.")
+    if own.caution:
+        said.append(f"Caution: {own.caution}.")
+    return " ".join([*said, *(f"Caution: {c}" for c in gates.cautions())])
+
+
+def still_valid(run: MatchRun | Mapping[str, pl.DataFrame], study: Study) -> list[str]:
+    """Return the inputs of a run that have changed in a study since; none where the run still stands.
+
+    A new test, hold, adverse event, sample, or a lot come or gone: each is named by its ``input`` in
+    ``match_watch``. Settings of the run (its policy, profile, model, evidence) are not of the study and not
+    looked at. Another day is always another run.
+    """
+    return changed_inputs(run.tables if isinstance(run, MatchRun) else run, study)
+
+
+def _check_profile(profile: str | Profile) -> None:
+    """Refuse (InputError) a profile that does not exist, before any lot is looked at."""
+    if isinstance(profile, str):
+        screening_profile(profile, on=date.max)
 
 
 def _signed(profile: Profile) -> str:
@@ -128,52 +227,14 @@ def _route(text: str | None) -> Route | None:
     return read.code if read.code else Route(text)
 
 
-def _communities(study: Study, gated: Sequence[Gated], *, recipient: str, on_day: int) -> Communities:
-    abundance = abundance_of(study, samples=_samples(study, gated, recipient=recipient))
-    profiled = set(abundance.sample_ids)
-    own = study.read("samples").filter(
-        (pl.col("patient_id") == recipient)
-        & (pl.col("collected_day") <= on_day)
-        & pl.col("control").is_null()
-        & pl.col("sample_id").is_in(list(profiled))
-    )
-    last = own.sort("collected_day", "sample_id")["sample_id"].to_list()[-1:]
-    return Communities(
-        abundance,
-        sources=sources_of(study, [g.lot for g in gated], profiled=profiled),
-        recipient_sample=last[0] if last else None,
-    )
+def _watch_rows(rests_on: Sequence[Watched]) -> pl.DataFrame:
+    return pl.DataFrame([asdict(w) for w in rests_on])
 
 
-def _samples(study: Study, gated: Sequence[Gated], *, recipient: str) -> list[str]:
-    """Return the samples a run can look at: the recipient's, and those of the lots' donors and batches."""
-    donors = sorted({d for g in gated for d in g.lot.donor_ids})
-    batches = sorted({g.lot.unit["batch_id"] for g in gated} - {None})
-    samples = study.read("samples", columns=["sample_id", "patient_id", "donor_id", "batch_id"])
-    return samples.filter(
-        (pl.col("patient_id") == recipient)
-        | pl.col("donor_id").is_in(donors)
-        | pl.col("batch_id").is_in(batches)
-    )["sample_id"].to_list()
-
-
-def _hash_inputs(study: Study, gated: Sequence[Gated], communities: Communities, *, recipient: str) -> str:
-    """Return SHA-256 over the rows a run rests on: the lots, their donors, the recipient, their samples."""
-    samples = {s for sources in communities.sources.values() for part in sources for s in part}
-    of = {
-        **dict.fromkeys(UNIT_TABLES, ("unit_id", sorted(g.lot.unit_id for g in gated))),
-        **dict.fromkeys(DONOR_TABLES, ("donor_id", sorted({d for g in gated for d in g.lot.donor_ids}))),
-        **dict.fromkeys(RECIPIENT_TABLES, ("patient_id", [recipient])),
-    }
-    own = [communities.recipient_sample] if communities.recipient_sample else []
-    of["samples"] = of["abundances"] = ("sample_id", sorted({*samples, *own}))
-    digest = hashlib.sha256(study.read("holds").sort(pl.all(), nulls_last=True).write_csv().encode())
-    for name, (key, values) in of.items():
-        frame = picked(study, name, key=key, values=values)
-        digest.update(f"{name}\n{frame.sort(frame.columns, nulls_last=True).write_csv()}".encode())
-    return digest.hexdigest()
-
-
-def _declared(table: str, rows: Sequence[Mapping[str, Any]], **same: Any) -> pl.DataFrame:
+def _declared(table: str, frame: pl.DataFrame, name: str, recipient: str) -> pl.DataFrame:
+    """Return a frame with the columns and types of its declaration."""
     schema = RESULTS[table].schema
-    return pl.DataFrame([{**dict.fromkeys(schema), **row, **same} for row in rows], schema=schema)
+    same = {"match_run_id": name, "patient_id": recipient}
+    given = frame.with_columns(pl.lit(v).alias(c) for c, v in same.items() if c in schema)
+    missing = [pl.lit(None).alias(c) for c in schema if c not in given.columns]
+    return given.with_columns(missing).select(pl.col(c).cast(t) for c, t in schema.items())

@@ -42,8 +42,18 @@ class Recipient:
         return self.indication is not None and is_within(self.indication, "cdi")
 
 
-def read_recipient(study: Study, *, recipient: str, on_day: int, study_id: str | None) -> Recipient:
-    """Return the recipient's facts on a day. Refuses (InputError) a patient the study does not hold."""
+def read_recipient(
+    study: Study,
+    *,
+    recipient: str,
+    on_day: int,
+    study_id: str | None,
+    known: Mapping[str, Any] | None = None,
+) -> Recipient:
+    """Return the recipient's facts on a day. Refuses (InputError) a patient the study does not hold.
+
+    ``known`` are the facts of the day worked out ahead (``facts_of_recipients``).
+    """
     patients = study.read("patients")
     found = patients.filter(pl.col("patient_id") == recipient)
     if found.is_empty():
@@ -52,7 +62,7 @@ def read_recipient(study: Study, *, recipient: str, on_day: int, study_id: str |
             expected=nearest(recipient, patients["patient_id"].to_list()),
         )
     allergens = found["anaphylactic_allergens"][0]
-    facts = _facts(study, found, on_day=on_day)
+    facts = known or facts_of_recipients(study, found, on_day=on_day)[recipient]
     return Recipient(
         patient_id=recipient,
         indication=facts["indication"],
@@ -62,10 +72,12 @@ def read_recipient(study: Study, *, recipient: str, on_day: int, study_id: str |
     )
 
 
-def _facts(study: Study, patient: pl.DataFrame, *, on_day: int) -> dict[str, Any]:
-    of = {table: picked(study, table, key="patient_id", values=patient["patient_id"]) for table in TABLES}
-    alone = Study(manifest=study.manifest, frames={"patients": patient, **of})
-    return recipient_facts(alone, on_day=on_day).collect("polars").to_native().row(0, named=True)
+def facts_of_recipients(study: Study, patients: pl.DataFrame, *, on_day: int) -> dict[str, dict[str, Any]]:
+    """Return the facts of some patients on a day, by patient; ``patients`` are their rows."""
+    of = {table: picked(study, table, key="patient_id", values=patients["patient_id"]) for table in TABLES}
+    alone = Study(manifest=study.manifest, frames={"patients": patients, **of})
+    facts = recipient_facts(alone, on_day=on_day).collect("polars").to_native()
+    return {row["patient_id"]: row for row in facts.iter_rows(named=True)}
 
 
 def allergen_words(text: str) -> frozenset[str]:

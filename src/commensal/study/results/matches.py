@@ -34,7 +34,7 @@ RANKINGS = Table(
         identifier("donor_id", "Donor (several separated by ';' in a pool)."),
         flag("is_eligible", "Every gate is met; undetermined is not eligible."),
         word("failed_rules", "Rules not met or undetermined, separated by ';'."),
-        text("explanation", "Each failed rule in words, or the score parts in words."),
+        text("explanation", "Each failed rule of the lot in words, or the score parts in words."),
         integer("rank", "Rank among the eligible; null otherwise."),
         number("score", "Score, higher is preferred."),
         number("lower", "Lower limit of the score."),
