@@ -9,6 +9,7 @@ from commensal.vocabulary import donor_verdicts, windows
 from commensal.vocabulary.conditions import All, Either, Not, OneOf
 from commensal.vocabulary.eligibility import RULE_SETS, judge_routes, rule_set
 from commensal.vocabulary.endpoints import endpoints
+from commensal.vocabulary.facts import declarations, facts
 from commensal.vocabulary.governance import consent_types, withdrawal_levels
 from commensal.vocabulary.indications import indications
 from commensal.vocabulary.routes import routes
@@ -60,3 +61,19 @@ def test_endpoints_and_rules_name_indications_and_routes_that_exist():
 def test_every_route_is_touched_by_a_contraindication_or_known_to_have_none():
     untouched = {code for code in routes().codes if judge_routes({}, routes=[code])[code][0] == "met"}
     assert untouched == {"stoma_distal_limb"}
+
+
+def test_no_fact_is_declared_twice():
+    """One name, one meaning: of the recipient's and the donor's facts neither may hide the other."""
+    meanings: dict[str, set[object]] = {}
+    for fact in declarations():
+        meanings.setdefault(fact.code, set()).add((fact.subject, fact.kind, fact.unit, fact.meaning))
+    assert {code for code, told in meanings.items() if len(told) > 1} == set()
+    assert set(facts()) == set(meanings)
+
+
+def test_rules_on_a_recipient_ask_nothing_of_the_donor():
+    rules = [rule for name in ("recipient", "routes", "preparation", "study") for rule in rule_set(name)]
+    asked = {fact for rule in rules for fact in rule.facts}
+    assert "days_since_recipient_antibiotic" in asked
+    assert {facts()[fact].subject for fact in asked} <= {"recipient", "session"}

@@ -6,7 +6,9 @@ import polars as pl
 import pytest
 
 from commensal.study import Manifest, Study, patient_facts, study_of
+from commensal.study.facts import recipient_facts
 from commensal.vocabulary.facts import facts as declared_facts
+from commensal.vocabulary.governance import consent_types
 
 INDEX = dt.date(2024, 3, 1)
 
@@ -81,7 +83,7 @@ def test_days_since_the_last_antibiotic(make, periods, days, within_a_year):
         for i, (start, stop) in enumerate(periods)
     ]
     study = make(patients=patient(), **({"exposures": taken} if taken else {}))
-    assert fact(study, "days_since_antibiotic", "had_recipient_antibiotic") == (days, within_a_year)
+    assert fact(study, "days_since_recipient_antibiotic", "had_recipient_antibiotic") == (days, within_a_year)
 
 
 STEROID = {
@@ -242,6 +244,22 @@ def test_consent_stands_was_withdrawn_or_is_unknown(make, cells, stands):
     if stands is not None:
         assert fact(study, "consent_type", "days_from_index_to_consent") == ("informed_signed", -2)
         assert fact(study, "days_from_informed_consent_to_first_procedure") == 2
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in consent_types() if kind not in ("informed_signed", "donor_consent")]
+)
+def test_only_an_informed_consent_puts_the_treatment_inside_a_study(make, kind):
+    registry = {"consent_id": "1", "patient_id": "p", "type": kind, "signed_on": on(-9), "study_id": "A"}
+    trial = registry | {"consent_id": "2", "type": "informed_signed", "study_id": "T"}
+    withdrawn = trial | {"withdrawn_on": on(-1)}
+    for consents, expected in (([registry], None), ([registry, trial], "T"), ([registry, withdrawn], None)):
+        study = make(patients=patient(), consents=consents)
+        assert fact(study, "study_id") == expected
+        today = (
+            recipient_facts(study, on_day=(INDEX - dt.date(1970, 1, 1)).days).collect("polars").to_native()
+        )
+        assert today["study_id"].to_list() == [expected]
 
 
 def test_laboratory_values_are_the_latest_before_index(make):

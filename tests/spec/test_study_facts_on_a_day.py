@@ -241,7 +241,7 @@ def test_a_recipient_on_a_day(make):
             {"donor_status", "donor_age_years", "is_minor_donor", "donor_bmi", "has_donor_consent"},
         ),
         (donation_facts, {"is_first_donation", "is_menstruating", "hours_to_freezer", "bristol_type"}),
-        (unit_facts, {"days_to_expiry", "shelf_life_days", "hold", "has_hold", "are_parts_known"}),
+        (unit_facts, {"days_to_expiry", "shelf_life_days", "hold", "are_parts_known"}),
         (recipient_facts, {"age_at_index_years", "has_treatment_consent", "evidence_status", "study_id"}),
     ],
 )

@@ -25,6 +25,7 @@ CONSENTS = (
     ("has_guardian_permission", "guardian_permission"),
     ("has_assent", "assent"),
 )
+_TREATMENT_CONSENT = "informed_signed"
 _ENTRY_CONSENTS = ("informed_signed", "data_use_signed", "waiver_irb")
 
 _A_YEAR = 365
@@ -114,8 +115,9 @@ def _antibiotic_facts(antibiotics: Lazy) -> Lazy:
         index.max().alias("index_day"),
     )
     since = nw.when(nw.col("open") == 0).then((index - nw.col("last")).cast(nw.Int64))
-    facts = latest.select("patient_id", since.alias("days_since_antibiotic"))
-    return facts.with_columns((nw.col("days_since_antibiotic") <= _A_YEAR).alias("had_recipient_antibiotic"))
+    facts = latest.select("patient_id", since.alias("days_since_recipient_antibiotic"))
+    within_a_year = nw.col("days_since_recipient_antibiotic") <= _A_YEAR
+    return facts.with_columns(within_a_year.alias("had_recipient_antibiotic"))
 
 
 def _steroid_facts(steroids: Lazy) -> Lazy:
@@ -201,12 +203,14 @@ def _consents(study: Study, who: Lazy) -> Lazy:
 def _standing(placed: Lazy, *, on_day: int | None = None) -> Lazy:
     """Yes while a consent stands, no where it was withdrawn, unknown where none is on record.
 
-    ``study_id`` is the study of the standing consents (the first by name).
+    ``study_id`` is the study that a standing informed consent names (the first by name). A consent to the use
+    of data, to storage or to sharing names a study too, but nobody is treated inside it.
     """
     stands = consent_stands(on_day=on_day)
+    is_treated_in = stands & (nw.col("type") == _TREATMENT_CONSENT).fill_null(False)
     marked = placed.with_columns(
         stands.cast(nw.Int64).alias("stands"),
-        nw.when(stands).then(nw.col("study_id")).alias("standing_study"),
+        nw.when(is_treated_in).then(nw.col("study_id")).alias("standing_study"),
     )
     marks = {
         fact: nw.when(nw.col("type") == kind).then(nw.col("stands")).alias(fact) for fact, kind in CONSENTS

@@ -39,16 +39,24 @@ class Fact:
 
 @cache
 def facts() -> dict[str, Fact]:
-    """Return every declared fact by code: those of facts.toml and those of the donor questionnaire."""
+    """Return every declared fact by code: those of facts.toml and those of the donor questionnaire.
+
+    Refuses (InputError) a code declared with two meanings: the answer to one would be read as the other.
+    """
     declared: dict[str, Fact] = {}
+    for fact in declarations():
+        if declared.setdefault(fact.code, fact) != fact:
+            raise InputError(f"fact {fact.code} is declared twice", expected="one meaning for each code")
+    return declared
+
+
+def declarations() -> Iterator[Fact]:
+    """Yield every declaration; two questions may ask one fact, in the same words."""
     for subject, entries in read_table("facts.toml").items():
         for code, entry in entries.items():
-            declared[code] = Fact(
-                code, subject=subject, **{**entry, "values": tuple(entry.get("values", ()))}
-            )
+            yield Fact(code, subject=subject, **{**entry, "values": tuple(entry.get("values", ()))})
     for question in read_table("screening_questions.toml")["question"]:
-        declared.update({fact.code: fact for fact in _question_facts(question)})
-    return declared
+        yield from _question_facts(question)
 
 
 def find_fact(code: str) -> Fact:
