@@ -77,8 +77,8 @@ def main() -> None:
         plain = np.abs(fitted - case["shares"][:some, :-1]).mean()
         print(
             f"{size[0]:>6,} sinks × {size[1]} sources × {size[2]:,} taxa, intervals included: {wall:.2f} s "
-            f"({cpu:.2f} s of CPU); least squares {slow:.2f} s, no intervals ({slow / wall:.2f} ×); error of a "
-            f"share {error:.4f}, least squares {plain:.4f}; peak {memory() - start:.0f} MB above the start"
+            f"({cpu:.2f} s of CPU); least squares {slow:.2f} s, no intervals ({slow / wall:.2f} ×); error of "
+            f"a share {error:.4f}, least squares {plain:.4f}; peak {memory() - start:.0f} MB above the start"
         )
 
 
