@@ -1,6 +1,7 @@
 """Communities: abundances, diversity, and how much of a donor is found in a recipient."""
 
 from commensal.microbiome.abundance import Abundance, abundance_of, aggregate, rarefy
+from commensal.microbiome.attribution import attribute
 from commensal.microbiome.comparability import Setting, caution, comparable_groups, refusal, settings_of
 from commensal.microbiome.complementarity import Complementarity, complementarity
 from commensal.microbiome.controls import Load, absolute, contaminants, positive_controls, resembling_controls
@@ -8,6 +9,7 @@ from commensal.microbiome.conversion import abundance_from, from_anndata, from_s
 from commensal.microbiome.distances import Distances, distance_matrix, study_distances
 from commensal.microbiome.dysbiosis import dysbiosis
 from commensal.microbiome.engraftment import engraft
+from commensal.microbiome.identity import identify
 from commensal.microbiome.mismatch import mismatch_test
 from commensal.microbiome.ordination import ordinate
 from commensal.microbiome.overlap import peds, peds_feature, peds_gained, pprs
@@ -22,6 +24,7 @@ from commensal.microbiome.prediction_donors import (
 )
 from commensal.microbiome.prediction_validation import held_out_predictions, validate_prediction
 from commensal.microbiome.reference import Reference, reference_of
+from commensal.microbiome.strains import call, call_by_distance, strain_engraftment
 from commensal.microbiome.taxon_outcomes import taxon_engraftment
 
 __all__ = [
@@ -38,6 +41,9 @@ __all__ = [
     "abundance_from",
     "abundance_of",
     "aggregate",
+    "attribute",
+    "call",
+    "call_by_distance",
     "caution",
     "comparable_groups",
     "complementarity",
@@ -52,6 +58,7 @@ __all__ = [
     "from_anndata",
     "from_skbio",
     "held_out_predictions",
+    "identify",
     "mismatch_test",
     "model_of",
     "ordinate",
@@ -67,6 +74,7 @@ __all__ = [
     "refusal",
     "resembling_controls",
     "settings_of",
+    "strain_engraftment",
     "study_distances",
     "taxon_engraftment",
     "to_anndata",

@@ -14,6 +14,8 @@ from numba import njit, prange
 
 N_FEATURES = 26
 STEPS = 30
+# A fit stops where no share moves by more than this in a step.
+SETTLED = 2e-4
 
 
 @njit(cache=True)
@@ -105,12 +107,18 @@ def gamma_fit(reads, shares, apart, depths, prevalence, level, background, drift
         likelihood = gamma_step(
             reads, shares, apart, depths, prevalence, level, background, drift, mixing, moved, spread
         )
+        change = 0.0
         for k in range(n_sources + 1):
+            change = max(change, abs(moved[k] - mixing[k]))
             mixing[k] = max(moved[k], 1e-5)
         mixing /= mixing.sum()
         if learns:
             for k in range(n_sources):
-                drift[k] = min(max(spread[k], 1e-3), 3.0)
+                new = min(max(spread[k], 1e-3), 3.0)
+                change = max(change, 0.01 * abs(new - drift[k]))
+                drift[k] = new
+        if change < SETTLED:
+            break
     return likelihood
 
 
