@@ -9,11 +9,15 @@ import pytest
 
 from commensal.errors import InputError, OutputExistsError
 from commensal.simulate import simulate
-from commensal.study import Study
+from commensal.study import Study, patient_facts
 from commensal.study.check import check
+from commensal.study.facts import recipient_facts
+from commensal.vocabulary.eligibility import rule_set
+from commensal.vocabulary.rules import judge
 
 pytestmark = pytest.mark.slow
 
+AGES = ((0, 6), (7, 11), (12, 17), (18, 120))
 SMALL = "[people]\ncentre_size = {}\n[microbiome]\nsampled_fraction = 0.0\n"
 
 
@@ -85,6 +89,57 @@ def test_cohorts_follow_the_calendar(study: Study) -> None:
     assert ambispective.filter(pl.col("signed_day") <= pl.col("index_day")).is_empty()
     assert prospective.height > 10
     assert ambispective.height > 0
+
+
+def test_a_patient_who_consented_to_the_study_is_treated_inside_it_and_no_other(study: Study) -> None:
+    rule = next(rule for rule in rule_set("recipient") if rule.id == "REC19")
+    told: dict[str, set[str]] = {"prospective": set(), "retrospective": set()}
+    who = study.read("patients").filter(pl.col("cohort").is_in(list(told))).select("patient_id", "cohort")
+    last = int(str(study.read("patients")["index_day"].max()))
+    facts = recipient_facts(study, on_day=last).collect("polars").to_native().join(who, on="patient_id")
+    for row in facts.iter_rows(named=True):
+        if row["evidence_status"] != "guideline_supported":
+            told[row["cohort"]].add(f"{row['has_informed_consent']} {judge(row, rule=rule).outcome}")
+    assert "True met" in told["prospective"]
+    assert told["prospective"] <= {"True met", "False not_met", "None not_met"}
+    assert told["retrospective"] == {"None not_met"}
+
+
+def test_most_are_weighed_and_measured_and_children_grow(study: Study) -> None:
+    facts = patient_facts(study).collect("polars").to_native()
+    age, mass = pl.col("age_at_index_years"), pl.col("body_mass_kilograms")
+    assert 0.8 < facts["body_mass_kilograms"].is_not_null().mean() < 1
+    assert facts.filter(mass.is_null() != pl.col("body_height_metres").is_null()).is_empty()
+    known = facts.filter(mass.is_not_null())
+    ages = [known.filter(age.is_between(low, high))["body_mass_kilograms"] for low, high in AGES]
+    medians = [float(str(masses.median())) for masses in ages]
+    assert medians == sorted(medians)
+    assert 15 < medians[0] < 25
+    assert 55 < medians[-1] < 75
+    of_child = study.read("lab_results").filter(pl.col("analyte") == "body_height")
+    children = of_child.join(known.filter(age < 13).select("patient_id"), on="patient_id", how="semi")
+    grown = (
+        children.sort("collected_day")
+        .group_by("patient_id")
+        .agg(
+            (pl.col("value").last() - pl.col("value").first()).alias("metres"),
+            (pl.col("collected_day").last() - pl.col("collected_day").first()).alias("days"),
+        )
+    )
+    assert grown.filter((pl.col("days") > 300) & ~pl.col("metres").is_between(0.03, 0.12)).is_empty()
+    assert grown.filter(pl.col("days") > 300).height > 0
+
+
+def test_body_measures_do_not_move_other_numbers(study: Study, tmp_path: Path) -> None:
+    overlay = tmp_path / "nobody.toml"
+    overlay.write_text("[body]\nunmeasured_share = 1.0\n", encoding="utf-8")
+    bare = simulate(tmp_path / "study", n_patients=300, seed=5, scenario=overlay)
+    labs = study.read("lab_results")
+    of_body = pl.col("analyte").is_in(["body_mass", "body_height"])
+    assert labs.filter(~of_body).equals(bare.read("lab_results"))
+    assert labs.filter(of_body).height > 0
+    for table in ("patients", "assessments", "visits", "units", "samples"):
+        assert study.read(table).equals(bare.read(table)), table
 
 
 def test_steroids_are_off_in_responders_at_month_3(study: Study) -> None:

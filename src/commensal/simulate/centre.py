@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from commensal.simulate.bodies import body_readings
 from commensal.simulate.care import (
     cohorts,
     consent_table,
@@ -23,7 +24,7 @@ from commensal.simulate.donors import Donors, donor_consents, donor_table, draw_
 from commensal.simulate.draws import Ints, generators
 from commensal.simulate.followup import FollowUp, follow
 from commensal.simulate.material import Recall, donation_answers, material_tables
-from commensal.simulate.measures import assessments, lab_results
+from commensal.simulate.measures import assessments, blood_readings, lab_results
 from commensal.simulate.people import Patients, draw_patients
 from commensal.simulate.records import (
     course_table,
@@ -208,21 +209,24 @@ def _visit_frames(scenario: Scenario, s: Story, rng: Generators) -> Frames:
     visits = s.follow_up.visits
     visit_id, patient_id = visit_ids(s.patients, visits)
     cohort = cohorts(scenario, s.patients, s.follow_up)
+    answers = assessments(
+        scenario,
+        s.patients,
+        s.course,
+        visits,
+        visit_id,
+        patient_id,
+        last_planned_day=_last_planned(s),
+        rng=rng["measures"],
+    )
+    readings = [
+        *blood_readings(scenario, s.patients, s.course, visits, rng=rng["measures"]),
+        *body_readings(scenario, s.patients, visits, rng=rng["body"]),
+    ]
     return {
         "visits": visit_table(scenario, s.patients, visits, visit_id, cohort, rng=rng["followup"]),
-        "assessments": assessments(
-            scenario,
-            s.patients,
-            s.course,
-            visits,
-            visit_id,
-            patient_id,
-            last_planned_day=_last_planned(s),
-            rng=rng["measures"],
-        ),
-        "lab_results": lab_results(
-            scenario, s.patients, s.course, visits, visit_id, patient_id, rng=rng["measures"]
-        ),
+        "assessments": answers,
+        "lab_results": lab_results(s.patients, visits, readings, visit_id, patient_id),
     }
 
 

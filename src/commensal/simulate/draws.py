@@ -23,6 +23,7 @@ TOPICS = (
     "care",
     "communities",
     "sequencing",
+    "body",  # last: a topic added before another would change its numbers
 )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
 
+from commensal.simulate.bodies import Reading
 from commensal.simulate.disease import Course
 from commensal.simulate.draws import Flags, Floats, Ints
 from commensal.simulate.followup import SCHEDULE, Visits
@@ -114,16 +115,9 @@ def _assessment_table(parts: list[Rows], visit_id: pl.Series, patient_id: pl.Ser
     )
 
 
-def lab_results(
-    scenario: Scenario,
-    patients: Patients,
-    course: Course,
-    visits: Visits,
-    visit_id: pl.Series,
-    patient_id: pl.Series,
-    *,
-    rng: np.random.Generator,
-) -> pl.DataFrame:
+def blood_readings(
+    scenario: Scenario, patients: Patients, course: Course, visits: Visits, *, rng: np.random.Generator
+) -> list[Reading]:
     """Return inflammation markers of bowel disease at its visits and the safety panel at screening."""
     is_well = _baseline_or_latent(patients, course, visits)
     code = np.array([d.code for d in scenario.indications])[patients.disorder[visits.row]]
@@ -134,7 +128,7 @@ def lab_results(
         is_well, np.minimum(90 * np.exp(0.5 * z[0]), 240), np.maximum(650 * np.exp(0.6 * z[0]), 265)
     )
     frail = patients.immunocompromise[visits.row] == 2
-    panel = (
+    return [
         ("calprotectin", bowel, np.round(well), "ug/g"),
         ("crp", bowel | screening, np.round(np.where(is_well, 2.0, 8.0) * np.exp(0.7 * z[1]), 1), "mg/L"),
         ("albumin", screening, np.round(np.clip(41 + 3 * z[2], 26, 52)), "g/L"),
@@ -150,15 +144,23 @@ def lab_results(
             np.round(np.where(frail, 420, 1800) * np.exp(0.25 * z[2]) / 10) * 10,
             "/mm3",
         ),
-    )
-    frames = []
-    for analyte, mine, values, unit in panel:
-        at = np.flatnonzero(mine)
-        frames.append(
-            pl.DataFrame({"visit": at, "value": values[at]}).with_columns(
-                analyte=pl.lit(analyte), unit=pl.lit(unit)
-            )
+    ]
+
+
+def lab_results(
+    patients: Patients,
+    visits: Visits,
+    readings: Iterable[Reading],
+    visit_id: pl.Series,
+    patient_id: pl.Series,
+) -> pl.DataFrame:
+    """Return the readings as laboratory results, one row a visit and analyte."""
+    frames = [
+        pl.DataFrame({"visit": np.flatnonzero(mine), "value": values[mine]}).with_columns(
+            analyte=pl.lit(analyte), unit=pl.lit(unit)
         )
+        for analyte, mine, values, unit in readings
+    ]
     rows = pl.concat(frames).sort("visit", "analyte")
     day = pl.Series(patients.index_day[visits.row] + visits.day).gather(rows["visit"])
     return rows.select(

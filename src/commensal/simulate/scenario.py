@@ -58,6 +58,16 @@ class People:
 
 
 @dataclass(frozen=True)
+class Body:
+    """Height and weight: who is never measured, and how people differ from the median of their age."""
+
+    unmeasured_share: float
+    height_relative_sd: float
+    bmi_log_sd: float
+    between_visits_log_sd: float
+
+
+@dataclass(frozen=True)
 class Disease:
     """What moves patients into and out of remission, apart from the indication's own figures."""
 
@@ -200,6 +210,7 @@ class Scenario:
     name: str
     calendar: Calendar
     people: People
+    body: Body
     routes: Mapping[str, float]
     disease: Disease
     visits: Visits
@@ -217,6 +228,7 @@ SECTIONS: Mapping[str, type[Any]] = MappingProxyType(
     {
         "calendar": Calendar,
         "people": People,
+        "body": Body,
         "disease": Disease,
         "visits": Visits,
         "dropout": Dropout,
