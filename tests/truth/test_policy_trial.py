@@ -8,20 +8,20 @@ import pytest
 
 from commensal.errors import InputError, RefusedError
 from commensal.matching.allocation import Protocol, allocate
-from commensal.programme.policy_trial import (
-    MEASURES,
-    POLICIES,
-    Design,
-    Known,
-    policy_trial,
-)
+from commensal.programme.policies import POLICIES, Known
+from commensal.programme.policy_trial import MEASURES, Design, policy_trial
 
-SMALL = Design(n_steps=7, arrivals_per_step=20.0, units_per_step=6)
+SMALL = Design(n_steps=8, arrivals_per_step=20.0, units_per_step=6, outcome_after_days=28)
+FEW_DONORS = {
+    "null": (0.0,) * 6,
+    "weak": tuple(np.linspace(-0.5, 0.5, 6)),
+    "strong": tuple(np.linspace(-2.0, 2.0, 6)),
+}
 
 
 @pytest.fixture(scope="module")
 def table() -> pl.DataFrame:
-    return policy_trial(seed=11, n_replicates=4, design=SMALL)
+    return policy_trial(seed=11, n_replicates=4, settings=FEW_DONORS, design=SMALL)
 
 
 def figure(table: pl.DataFrame, setting: str, policy: str, measure: str) -> dict[str, float]:
@@ -63,10 +63,10 @@ def test_strong_effects_are_used_and_the_oracle_is_ahead(table: pl.DataFrame) ->
 @pytest.mark.slow
 def test_the_seed_decides_and_nothing_else() -> None:
     tiny = {"weak": (-0.5, 0.0, 0.0, 0.5)}
-    design = Design(n_steps=5, arrivals_per_step=8.0, units_per_step=4)
-    one = policy_trial(seed=2, n_replicates=3, settings=tiny, design=design)
-    assert one.equals(policy_trial(seed=2, n_replicates=3, settings=tiny, design=design))
-    other = policy_trial(seed=3, n_replicates=3, settings=tiny, design=design)
+    design = Design(n_steps=3, arrivals_per_step=8.0, units_per_step=4)
+    one = policy_trial(seed=2, n_replicates=2, settings=tiny, design=design)
+    assert one.equals(policy_trial(seed=2, n_replicates=2, settings=tiny, design=design))
+    other = policy_trial(seed=3, n_replicates=2, settings=tiny, design=design)
     assert not one["estimate"].equals(other["estimate"])
 
 
@@ -95,7 +95,7 @@ def test_the_probability_of_the_null_means_what_it_says() -> None:
     protocol = Protocol("S", effect_sds=(0.25, 0.5, 1.0))
     donors = [f"D{i}" for i in range(8)]
     said, was_null, claims, wrong = [], [], 0, 0
-    for _ in range(250):
+    for _ in range(160):
         is_null = rng.random() < 0.5
         effects = np.zeros(8) if is_null else rng.normal(0, rng.choice(protocol.effect_sds), 8)
         n = rng.integers(15, 100, 8)
@@ -114,6 +114,6 @@ def test_the_probability_of_the_null_means_what_it_says() -> None:
         inside = (told >= low) & (told <= high)
         error = np.sqrt(told[inside].mean() * (1 - told[inside].mean()) / inside.sum())
         assert null[inside].mean() == pytest.approx(told[inside].mean(), abs=3 * error + 0.02)
-    assert claims > 40
+    assert claims > 15
     # The bar promises at most one wrong claim in twenty; three Monte-Carlo errors above that fail.
     assert wrong / claims < 0.05 + 3 * np.sqrt(0.05 * 0.95 / claims)
