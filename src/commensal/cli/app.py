@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commensal import __version__
+from commensal.cli.care import app as care
+from commensal.cli.communities import app as communities
+from commensal.cli.options import Out, StudyFolder, date_of
 from commensal.cli.progress import progress, share_of
 
 app = typer.Typer(
@@ -19,12 +21,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.add_typer(communities)
+app.add_typer(care)
+
 if TYPE_CHECKING:
     from commensal.study import Study
-    from commensal.study.manifest import Manifest
-
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="A study folder.")]
-Out = Annotated[Path, typer.Option("--out", help="New folder or file to write.")]
 
 
 def _version(asked: bool) -> None:
@@ -193,58 +194,6 @@ def run(
     typer.echo(f"Results in {shown(out)}; open {shown(out / 'report.html')}")
 
 
-@app.command(epilog="Example: commensal engraft study/ --out engraftment/")
-def engraft(study: StudyFolder, out: Out) -> None:
-    """Write engraftment.parquet: one row per sample and measure, with its reason where there is none.
-
-    Beside it taxon_outcomes.parquet: in how many recipients each donor taxon was found afterwards.
-    """
-    from commensal.cli.output import shown
-    from commensal.programme import engraft as engraft_study
-    from commensal.study import open_study
-
-    folder = engraft_study(open_study(study), out)
-    typer.echo(
-        f"Wrote {shown(folder / 'engraftment.parquet')} and {shown(folder / 'taxon_outcomes.parquet')}"
-    )
-
-
-@app.command(epilog="Example: commensal match study/ --recipient P0001 --on 2026-01-31 --out match/")
-def match(
-    study: StudyFolder,
-    recipient: Annotated[str, typer.Option(help="The recipient's patient_id.")],
-    out: Out,
-    on: Annotated[
-        str | None, typer.Option(help="Day of the match, YYYY-MM-DD. Without: the study's data cut.")
-    ] = None,
-    profile: Annotated[str, typer.Option(help="Screening profile the donors are judged by.")] = "STRICT",
-    route: Annotated[
-        str | None, typer.Option(help="Enteral route planned; without it, gates that ask it stay open.")
-    ] = None,
-    study_id: Annotated[
-        str | None, typer.Option(help="Trial the recipient is treated in, where no consent names it.")
-    ] = None,
-) -> None:
-    """Look at every lot for one recipient: each fails named rules, or gets a rank. It orders nothing.
-
-    Writes match_runs.parquet and rankings.parquet. The same inputs give the same run.
-    """
-    from commensal.cli.output import shown
-    from commensal.matching import match as match_lots
-    from commensal.study import open_study, write_results
-
-    opened = open_study(study)
-    on_day = _day(on, opened.manifest)
-    found = match_lots(
-        opened, recipient=recipient, on_day=on_day, profile=profile, route=route, study_id=study_id
-    )
-    folder = write_results(found.tables, out)
-    row = found.match_run.row(0, named=True)
-    typer.echo(row["statement"])
-    typer.echo(f"{row['n_eligible']} of {row['n_candidates']} lots pass every gate on {row['matched_on']}.")
-    typer.echo(f"Every lot with its rank or its failed rules: {shown(folder / 'rankings.parquet')}")
-
-
 @app.command(epilog="Example: commensal trace study/ --donor D07")
 def trace(
     study: StudyFolder,
@@ -267,14 +216,15 @@ def trace(
 
 @app.command(epilog="Example: commensal report results/ --out report.html")
 def report(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder written by run.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder of result tables.")],
     out: Out,
+    patient: Annotated[str | None, typer.Option(help="Draw the page of this recipient only.")] = None,
 ) -> None:
     """Draw the report of a results folder: one page that opens offline. Nothing is computed."""
     from commensal.cli.output import shown
     from commensal.report import render
 
-    typer.echo(f"Open {shown(render(results, out))}")
+    typer.echo(f"Open {shown(render(results, out, patient=patient))}")
 
 
 @app.command(epilog="Example: commensal serve --demo --port 8000")
@@ -313,7 +263,7 @@ def freeze(
     _demand_site()
     from commensal.registry import freeze as freeze_registry
 
-    study = freeze_registry(out, on=None if on is None else _date(on))
+    study = freeze_registry(out, on=None if on is None else date_of(on))
     for note in study.manifest.notes:
         typer.echo(f"note: {note}")
     _say_tables(study)
@@ -335,22 +285,3 @@ def _demand_site() -> None:
 
     if find_spec("django") is None:
         raise InputError("the registry is not installed", do="install it: pip install 'commensal[site]'")
-
-
-def _day(on: str | None, manifest: Manifest) -> int:
-    from commensal.errors import InputError
-
-    if on is not None:
-        return (_date(on) - date(1970, 1, 1)).days
-    if manifest.data_cut_day is None:
-        raise InputError("the study names no data cut", do="name the day: --on YYYY-MM-DD")
-    return manifest.data_cut_day
-
-
-def _date(on: str) -> date:
-    from commensal.errors import InputError
-
-    try:
-        return date.fromisoformat(on)
-    except ValueError as error:
-        raise InputError(f"--on {on!r} is not a date", expected="YYYY-MM-DD") from error

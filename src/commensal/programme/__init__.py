@@ -1,6 +1,7 @@
 """The order of the analyses: which comes before which. Computes nothing itself."""
 
 from commensal.programme.analysis import Analysis, read_analysis
-from commensal.programme.run import engraft, run
+from commensal.programme.communities import panel
+from commensal.programme.run import run
 
-__all__ = ["Analysis", "engraft", "read_analysis", "run"]
+__all__ = ["Analysis", "panel", "read_analysis", "run"]

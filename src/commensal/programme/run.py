@@ -1,8 +1,7 @@
-"""The whole study, in order: check, cohort, baseline, remission, curves, safety, labels, engraftment."""
+"""The whole study, in order: check, cohort, baseline, remission, curves, safety, labels, communities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,13 +19,12 @@ from commensal.evidence.reported import reported_outcomes
 from commensal.evidence.safety import Window, adverse_event_incidence
 from commensal.evidence.standing import evidence_status
 from commensal.evidence.time_courses import time_courses
-from commensal.microbiome import engraft as measure_engraftment
 from commensal.programme.analysis import Analysis, read_analysis
+from commensal.programme.communities import OnProgress, communities
 from commensal.study import RESULTS, Study, demand_usable, write_results
 from commensal.study.folder import new_folder
 from commensal.vocabulary.windows import visits
 
-OnProgress = Callable[[str, float], None]
 LIBRARIES = ("duckdb", "narwhals", "numpy", "polars", "scipy")
 
 
@@ -54,12 +52,6 @@ def run(
     tables["provenance"] = _provenance(study, chosen, n_warnings=warnings.height)
     told("writing the results", 0.98)
     return write_results({name: tables[name] for name in RESULTS if name in tables}, folder)
-
-
-def engraft(study: Study, folder: Path | str) -> Path:
-    """Write the engraftment panel of a study (four tables) into a new folder; return it."""
-    new_folder(folder)
-    return write_results(measure_engraftment(study), folder)
 
 
 def _people(
@@ -99,9 +91,13 @@ def _people(
 
 
 def _communities(study: Study, analysis: Analysis, told: OnProgress) -> dict[str, pl.DataFrame]:
-    told("engraftment", 0.6)
-    depth = analysis.rarefy_to or None
-    return measure_engraftment(study, seed=analysis.seed, level=analysis.level, rarefy_to=depth)
+    return communities(
+        study,
+        seed=analysis.seed,
+        level=analysis.level,
+        rarefy_to=analysis.rarefy_to or None,
+        told=lambda what, share: told(what, 0.55 + 0.4 * share),
+    )
 
 
 def _provenance(study: Study, analysis: Analysis, *, n_warnings: int) -> pl.DataFrame:

@@ -1,0 +1,88 @@
+"""The commands for one recipient. Each parses, calls one public function, prints and exits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commensal.cli.options import OnDay, Out, PlannedRoute, Recipient, StudyFolder, StudyId, day_of
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: commensal match study/ --recipient P0001 --on 2026-01-31 --out match/")
+def match(
+    study: StudyFolder,
+    recipient: Recipient,
+    out: Out,
+    on: OnDay = None,
+    profile: Annotated[str, typer.Option(help="Screening profile the donors are judged by.")] = "STRICT",
+    route: PlannedRoute = None,
+    study_id: StudyId = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy of the ranking: a shipped one by name, or a TOML file.")
+    ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="Results folder whose donor effects and model parameters the ranking may use."),
+    ] = None,
+) -> None:
+    """Look at every lot for one recipient: each fails named rules, or gets a rank. It orders nothing.
+
+    Writes match_runs, rankings, score_parts, refusals and match_watch, and report.html. The same inputs
+    give the same run. A study without dates is compared for research: no lot is eligible there.
+    """
+    from commensal.cli.output import say_results, write_with_report
+    from commensal.matching import match as match_lots
+    from commensal.matching import read_policy
+    from commensal.study import open_study, read_results
+
+    opened = open_study(study)
+    found = match_lots(
+        opened,
+        recipient=recipient,
+        on_day=day_of(on, opened.manifest),
+        profile=profile,
+        route=route,
+        study_id=study_id,
+        policy=read_policy(policy),
+        evidence=None if evidence is None else read_results(evidence),
+    )
+    folder = write_with_report(found.tables, out)
+    row = found.match_run.row(0, named=True)
+    typer.echo(row["statement"])
+    typer.echo(f"{row['n_eligible']} of {row['n_candidates']} lots pass every gate on {row['matched_on']}.")
+    say_results(folder, "rankings")
+
+
+@app.command(epilog="Example: commensal plan study/ --recipient P0001 --on 2026-01-31 --out plan/")
+def plan(
+    study: StudyFolder,
+    recipient: Recipient,
+    out: Out,
+    on: OnDay = None,
+    route: PlannedRoute = None,
+    study_id: StudyId = None,
+    week: Annotated[
+        int | None,
+        typer.Option(help="Write the options after follow-up at this week too (4 is the convention).", min=1),
+    ] = None,
+) -> None:
+    """Write the care plan of one recipient from the protocol of the indication, checked by its rules.
+
+    Writes care_plans.parquet and report.html; with --week also replans.parquet, the options after follow-up.
+    A physician signs a plan or leaves it.
+    """
+    from commensal.cli.output import say_results, write_with_report
+    from commensal.matching import plan as plan_care
+    from commensal.matching import replan
+    from commensal.study import open_study
+
+    opened = open_study(study)
+    on_day = day_of(on, opened.manifest)
+    tables = plan_care(opened, recipient=recipient, on_day=on_day, route=route, study_id=study_id).tables
+    if week is not None:
+        tables = {**tables, **replan(opened, recipient=recipient, on_day=on_day, week=week).tables}
+    say_results(write_with_report(tables, out), "care_plans")
