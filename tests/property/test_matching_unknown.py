@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commensal.matching import match
+from commensal.matching.gates import recipient_rules
 from commensal.study import Manifest, Study, study_of
+from commensal.vocabulary import Route, find_fact
 from commensal.vocabulary.screening import screening_profile
 
 EPOCH = date(1970, 1, 1)
@@ -32,6 +34,27 @@ CLEAR = [
     for lag in (-1, 57)
     for n in range(need.n_separate_days)
 ]
+
+Row = dict[str, Any]
+
+
+def clear_answers() -> Row:
+    """An answer that no rule objects to, to every question that no table holds."""
+    numbers = {"neutrophils_per_mm3": 4000.0, "lymphocytes_per_mm3": 1500.0, "bmi": 22.0,
+               "prednisone_milligrams_per_day": 0.0, "weeks_on_prednisone": 0.0,
+               "albumin_grams_per_litre": 40.0, "enteral_calories_percent": 100.0,
+               "n_cdi_recurrences": 2.0, "hours_since_antibiotic": 48.0,
+               "days_on_cdi_antibiotic": 10.0}  # fmt: skip
+    yes = {"is_bowel_prepared", "has_negative_pregnancy_test", "has_baseline_tests", "has_gut_symptoms",
+           "has_baseline_samples_stored", "has_failed_conventional_therapy", "has_cdi_risk_factors",
+           "can_swallow_test_capsule"}  # fmt: skip
+    held = {"has_treatment_consent", "has_guardian_permission", "has_anaphylactic_food_allergy"}
+    asked = {f for rule in recipient_rules(route=Route("colonoscopy"), on=None) for f in rule.facts}
+    questions = {f for f in asked - held if find_fact(f).kind == "boolean"}
+    return {**numbers, **{f: f in yes for f in questions}}
+
+
+ASKED = clear_answers()
 
 Answers = dict[tuple[str, str], Any]
 ANSWERS: dict[tuple[str, str], list[Any]] = {
@@ -86,10 +109,18 @@ def study(answers: Answers) -> Study:
 
 
 def is_eligible(answers: Answers) -> bool:
-    run = match(study(answers), recipient="P", on_day=(TODAY - EPOCH).days, route="colonoscopy")
+    bedside = {name: value for (table, name), value in answers.items() if table == "bedside"}
+    run = match(
+        study({key: value for key, value in answers.items() if key[0] != "bedside"}),
+        recipient="P",
+        on_day=(TODAY - EPOCH).days,
+        route="colonoscopy",
+        answers={name: value for name, value in bedside.items() if value is not None},
+    )
     return run.rankings["is_eligible"].to_list() == [True]
 
 
+ANSWERS |= {("bedside", name): [value] for name, value in ASKED.items()}
 BEST: Answers = {key: values[0] for key, values in ANSWERS.items()}
 
 

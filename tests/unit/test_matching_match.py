@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, RefusedError, SafetyError
-from commensal.matching import EXPLORATORY, MatchRun, Policy, match
+from commensal.matching import MatchRun, match
+from commensal.matching.gates import recipient_rules
 from commensal.study import RESULTS, Manifest, Study, study_of
+from commensal.vocabulary import Route, find_fact
 from commensal.vocabulary.screening import screening_profile
 
 EPOCH = date(1970, 1, 1)
@@ -21,6 +23,25 @@ ON_DAY = (TODAY - EPOCH).days
 STRICT = screening_profile("STRICT", on=DONATED)
 
 Row = dict[str, Any]
+
+
+def clear_answers() -> Row:
+    """An answer that no rule objects to, to every question that no table holds."""
+    numbers = {"neutrophils_per_mm3": 4000.0, "lymphocytes_per_mm3": 1500.0, "bmi": 22.0,
+               "prednisone_milligrams_per_day": 0.0, "weeks_on_prednisone": 0.0,
+               "albumin_grams_per_litre": 40.0, "enteral_calories_percent": 100.0,
+               "n_cdi_recurrences": 2.0, "hours_since_antibiotic": 48.0,
+               "days_on_cdi_antibiotic": 10.0}  # fmt: skip
+    yes = {"is_bowel_prepared", "has_negative_pregnancy_test", "has_baseline_tests", "has_gut_symptoms",
+           "has_baseline_samples_stored", "has_failed_conventional_therapy", "has_cdi_risk_factors",
+           "can_swallow_test_capsule"}  # fmt: skip
+    held = {"has_treatment_consent", "has_guardian_permission", "has_anaphylactic_food_allergy"}
+    asked = {f for rule in recipient_rules(route=Route("colonoscopy"), on=None) for f in rule.facts}
+    questions = {f for f in asked - held if find_fact(f).kind == "boolean"}
+    return {**numbers, **{f: f in yes for f in questions}}
+
+
+CLEAR = clear_answers()
 
 
 def panel(donor: str) -> list[Row]:
@@ -119,7 +140,8 @@ def changed(table: str, **columns: Any) -> dict[str, list[Row]]:
 
 
 def ran(frames: dict[str, list[Row]], **options: Any) -> MatchRun:
-    return match(of(frames), **{"recipient": "P", "on_day": ON_DAY, **options})
+    usual = {"recipient": "P", "on_day": ON_DAY, "route": "colonoscopy", "answers": CLEAR}
+    return match(of(frames), **{**usual, **options})
 
 
 def failed(frames: dict[str, list[Row]], **options: Any) -> set[str]:
@@ -134,7 +156,7 @@ def test_a_lot_that_meets_every_gate_is_ranked_with_its_reasons() -> None:
     assert row["is_eligible"]
     assert (row["rank"], row["band"], row["failed_rules"]) == (1, "1", None)
     assert "freshness" in row["explanation"]
-    assert "left out: diversity" in row["reason"]
+    assert "left out: complementarity" in row["reason"]
     assert run.match_run.select("n_candidates", "n_eligible").row(0) == (1, 1)
     assert "does not order treatment" in run.match_run["statement"][0]
     for name, frame in run.tables.items():
@@ -149,14 +171,15 @@ def test_a_lot_that_meets_every_gate_is_ranked_with_its_reasons() -> None:
         ("donors", {"kind": "directed"}, "GATE13"),
         ("donors", {"kind": None}, "GATE13"),
         ("donors", {"kind": "directed", "patient_id": "P"}, "GATE14"),
-        ("donors", {"kind": "autologous", "patient_id": "Q"}, "GATE13"),
+        ("donors", {"kind": "autologous", "patient_id": "Q"}, "GATE22"),
         ("patients", {"anaphylactic_allergens": None}, "GATE05"),
-        ("patients", {"immunocompromise": "severe"}, "GATE17"),
-        ("patients", {"immunocompromise": None}, "GATE17"),
-        ("consents", {"withdrawn_on": TODAY}, "GATE15"),
-        ("consents", {"type": "data_use_signed"}, "GATE15"),
-        ("consents", {"signed_on": TODAY + timedelta(days=1)}, "GATE15"),
-        ("consents", {"study_id": None}, "GATE16"),
+        ("patients", {"born_on": None}, "GATE23"),
+        ("patients", {"immunocompromise": "severe"}, "REC05"),
+        ("patients", {"immunocompromise": None}, "REC05"),
+        ("consents", {"withdrawn_on": TODAY}, "REC18"),
+        ("consents", {"type": "data_use_signed"}, "REC18"),
+        ("consents", {"signed_on": TODAY + timedelta(days=1)}, "REC18"),
+        ("consents", {"study_id": None}, "REC19"),
         ("unit_donors", {"donation_id": "N-unknown"}, "GATE04"),
         ("unit_donors", {"donation_id": None}, "GATE04"),
     ],
@@ -171,7 +194,7 @@ def test_each_gate_stops_a_lot(table: str, columns: Row, rule: str) -> None:
 def test_a_lot_that_is_not_released_or_has_no_record() -> None:
     frames = tables()
     frames["custody"] = frames["custody"][:-1]
-    assert {"GATE01", "BANK"} <= failed(frames)
+    assert {"GATE01", "GATE27"} <= failed(frames)
     frames["custody"] = []
     row = ran(frames).rankings.row(0, named=True)
     assert "GATE01" in row["failed_rules"]
@@ -181,14 +204,14 @@ def test_a_lot_that_is_not_released_or_has_no_record() -> None:
 def test_an_unknown_indication_outside_a_study_is_not_treated() -> None:
     frames = changed("patients", indication=None)
     frames["consents"][0]["study_id"] = None
-    assert failed(frames) == {"GATE16"}
+    assert failed(frames) == {"REC19"}
     assert failed(frames, study_id="TRIAL-2") == set()
 
 
 def test_a_hold_on_the_donor_stops_the_lot() -> None:
     frames = tables()
     frames["holds"] = [{"hold_id": "H", "kind": "quarantine", "donor_id": "D1", "placed_on": TODAY}]
-    assert {"GATE02", "BANK"} <= failed(frames)
+    assert failed(frames) == {"GATE02"}
     frames["holds"][0]["lifted_on"] = TODAY
     assert failed(frames) == set()
 
@@ -325,8 +348,8 @@ def test_a_reservation_is_for_its_patient_only() -> None:
     assert failed(frames) == set()
     frames["custody"][-1]["patient_id"] = "Q"
     row = ran(frames).rankings.row(0, named=True)
-    assert row["failed_rules"] == "BANK"
-    assert "Q" not in row["explanation"].split("It cannot:")[1]
+    assert row["failed_rules"] == "GATE30"
+    assert "reserved for Q" not in row["explanation"]
     frames["donors"] = [{**d, "kind": "directed"} for d in frames["donors"]]
     frames["custody"][-1]["patient_id"] = "P"
     assert failed(frames) == set()
@@ -366,10 +389,10 @@ def test_the_donor_who_holds_what_the_recipient_lacks_comes_first() -> None:
     taxa = {"D1": COMMON[:16], "D2": COMMON, "D3": COMMON, "D4": "yz"}
     rankings = ran(with_profiles(("D1", "D2", "D3", "D4"), taxa, "yz")).rankings
     assert rankings["donor_id"].to_list() == ["D2", "D3", "D1", "D4"]
-    assert rankings["rank"].to_list() == [1, 1, 3, 4]
+    assert rankings["rank"].to_list() == [1, 1, 1, 4]
     assert rankings["band"].to_list()[:2] == ["1", "1"]
     assert rankings["band"].to_list()[3] != "1"
-    assert "holds 24 of 24 common donor taxa the recipient lacks" in rankings["explanation"][0]
+    assert "holds 24.0 of 24 common donor taxa the recipient lacks" in rankings["explanation"][0]
     inside = rankings.select(
         (pl.col("lower") <= pl.col("score")) & (pl.col("score") <= pl.col("upper"))
     ).to_series()
@@ -414,12 +437,45 @@ def test_what_is_refused() -> None:
         ran(tables(), recipient="Q")
     with pytest.raises(InputError, match="unknown screening profile"):
         ran(tables(), profile="LAX")
-    made = {n: pl.DataFrame(r, infer_schema_length=None) for n, r in tables().items()}
-    with pytest.raises(RefusedError, match="no calendar"):
-        match(study_of(made, manifest=Manifest(origin="t", clock="patient")), recipient="P", on_day=0)
-    with pytest.raises(InputError, match="weights"):
-        Policy(name="p", version="1", weights=(("stock", 1.0),))
-    assert dict(EXPLORATORY.weights).keys() == {"complementarity", "diversity", "freshness", "stock"}
+    frames = tables()
+    frames["dispositions"] = [
+        {"disposition_id": "X", "patient_id": "P", "kind": "death", "occurred_on": TODAY}
+    ]
+    with pytest.raises(RefusedError, match="has died"):
+        ran(frames)
+    with pytest.raises(InputError, match="contradicts"):
+        ran(tables(), answers={"immunocompromise": "severe"})
+
+
+def test_withdrawal_ends_consent() -> None:
+    frames = tables()
+    frames["dispositions"] = [
+        {"disposition_id": "X", "patient_id": "P", "kind": "withdrawal", "occurred_on": TODAY}
+    ]
+    assert "REC18" in failed(frames)
+
+
+def test_without_a_route_nobody_is_eligible() -> None:
+    assert {"GATE11", "GATE25"} <= failed(tables(), route=None)
+
+
+def test_open_questions_leave_a_comparison_without_a_rank() -> None:
+    run = ran(tables(), answers={})
+    row = run.rankings.row(0, named=True)
+    assert (row["is_eligible"], row["rank"], row["band"]) == (False, None, "1")
+    assert "questions about the recipient are open" in row["reason"]
+    assert run.tables["score_parts"].height > 0
+    refused = run.tables["refusals"]
+    assert set(refused["verdict"]) == {"undetermined"}
+    assert refused["source"].null_count() == 0
+    assert not refused.filter(pl.col("rule_id") == "REC08.has_intestinal_obstruction").is_empty()
+
+
+def test_a_refused_recipient_is_compared_with_nobody() -> None:
+    run = ran(tables(), answers={**CLEAR, "is_pregnant": True})
+    assert run.rankings["reason"].to_list() == ["not eligible"]
+    assert run.rankings["score"].to_list() == [None]
+    assert run.tables["score_parts"].is_empty()
 
 
 def test_an_incomplete_profile_clears_nobody_until_it_is_signed() -> None:

@@ -1,0 +1,44 @@
+"""Published studies have no calendar: each recipient gets a comparison of donors, and no lot is eligible."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from commensal.formats import import_study
+from commensal.matching import match, prepare_stock
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.slow,
+    pytest.mark.skipif("COMMENSAL_DATA" not in os.environ, reason="COMMENSAL_DATA is not set"),
+]
+
+STUDIES = ("kump2017_uc_16s", "jacob2017_uc_16s", "nusbaum2018_ped_uc_16s")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_comparison_for_each_recipient_over_the_donors(name: str, tmp_path: Path) -> None:
+    study = import_study("tidy", Path(os.environ["COMMENSAL_DATA"]) / name, tmp_path / "study")
+    ready = prepare_stock(study, on_day=0)
+    patients = study.read("patients").filter(pl.col("arm") == "fmt")["patient_id"].sort()
+    n_scored = 0
+    for patient in patients:
+        run = match(study, recipient=patient, on_day=0, stock=ready)
+        rankings = run.rankings
+        assert run.match_run["n_eligible"][0] == 0
+        assert rankings.height == run.match_run["n_candidates"][0] > 0
+        assert rankings["rank"].null_count() == rankings.height
+        assert "Comparison for research" in run.match_run["statement"][0]
+        refused = run.tables["refusals"]
+        dated = refused.filter(pl.col("rule_id").is_in(["GATE03", "GATE04"]))
+        assert set(dated["verdict"]) == {"undetermined"}
+        scored = rankings.drop_nulls("score")
+        assert all("comparison for research" in reason for reason in scored["reason"])
+        parts = run.tables["score_parts"]
+        own = parts.filter((pl.col("part") == "complementarity") & pl.col("value").is_not_null())
+        n_scored += own.height > 0
+    assert n_scored > 0.5 * len(patients)
