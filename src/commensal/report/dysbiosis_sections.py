@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from commensal.report import charts, digits, words
-from commensal.report.gut_sections import labelled, without_value
+from commensal.report.gut_sections import labelled, timed, without_value
 from commensal.report.views import Figure, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
@@ -23,10 +23,10 @@ def dysbiosis(tables: Tables) -> Section | None:
     figures = ()
     if not known.is_empty():
         present = known["measure"].unique(maintain_order=True).to_list()
-        chart = charts.measures_over_time(known, titles={m: words.axis(m) for m in present})
+        chart = charts.measures_over_time(timed(known), titles={m: words.axis(m) for m in present})
         caption = (
-            "Each point is a recipient's sample; broken lines are the thresholds of the reference, where it "
-            "has one."
+            "Recipients' samples, with intervals where they are few; broken lines are the thresholds of the "
+            "reference, where it has one."
         )
         figures = (Figure(chart, caption),)
     return Section(

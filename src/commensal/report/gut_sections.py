@@ -15,6 +15,7 @@ TESTED = ("peds_gained", "peds")
 MOST_LINES = 60
 MOST_BARS = 60
 MOST_TAXA = 12
+MOST_POINTS = 800
 
 
 def engraftment(tables: Tables) -> Section | None:
@@ -56,22 +57,32 @@ def _over_time(rows: pl.DataFrame, measure: str) -> Figure | None:
     if drawn["subject_id"].n_unique() <= MOST_LINES:
         chart = charts.trajectories(drawn.select("subject_id", "day", "value"), title=axis)
         return Figure(chart, f"{title}: one line per recipient, day 0 is the first session.")
-    chart = charts.spread(drawn.select("timepoint", "day", "value"), title=axis)
     n = drawn["subject_id"].n_unique()
+    chart = charts.spread(timed(drawn), title=axis)
     return Figure(chart, f"{title} in {n:,} recipients: middle half, median and range at each time point.")
+
+
+def timed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with their time points in words."""
+    return rows.with_columns(pl.col("timepoint").map_elements(words.plain, return_dtype=pl.String))
 
 
 def _against_null(rows: pl.DataFrame, measure: str) -> Figure | None:
     tested = rows.filter((pl.col("measure") == measure) & pl.col("null_mean").is_not_null())
     if tested.is_empty():
         return None
-    shown = labelled(tested.sort("subject_id", "day")).head(MOST_BARS)
-    cut = "" if tested.height <= MOST_BARS else f" The first {MOST_BARS} of {tested.height:,} samples."
-    chart = charts.against_null(shown, title=words.AXES[measure])
+    if tested.height > MOST_BARS:
+        apart = tested.with_columns(value=pl.col("value") - pl.col("null_mean"))
+        caption = (
+            f"{words.MEASURES[measure]}: own donor minus the mean of donors the recipient did not get, in "
+            f"{tested['subject_id'].n_unique():,} recipients; middle half, median and range."
+        )
+        return Figure(charts.spread(timed(apart), title="Own minus mismatched"), caption)
+    chart = charts.against_null(labelled(tested.sort("subject_id", "day")), title=words.AXES[measure])
     return Figure(
         chart,
         f"{words.MEASURES[measure]}: with the own donor (points) and the mean with donors the recipient did "
-        f"not get (grey ticks).{cut}",
+        "not get (grey ticks).",
     )
 
 
@@ -139,15 +150,10 @@ def attribution(tables: Tables) -> Section | None:
     rows = tables["attributions"]
     if rows.is_empty():
         return None
-    known = rows.filter(pl.col("proportion").is_not_null())
-    told = labelled(known.rename({"sink_id": "sample_id"}).sort("subject_id", "day", "sample_id"))
-    labels = told["label"].unique(maintain_order=True)
-    shown = told.filter(pl.col("label").is_in(labels.head(MOST_BARS).implode()))
-    cut = "" if labels.len() <= MOST_BARS else f" The first {MOST_BARS} of {labels.len():,} samples."
-    figures = ()
-    if not shown.is_empty():
-        caption = f"Estimated sources of each community; lines are intervals of a single donor's share.{cut}"
-        figures = (Figure(charts.attribution_stacks(shown), caption),)
+    known = rows.filter(pl.col("proportion").is_not_null()).rename({"sink_id": "sample_id"})
+    told = labelled(known.sort("subject_id", "day", "sample_id", nulls_last=True))
+    after = told.filter((pl.col("day") > 0) | pl.col("day").is_null())
+    figures = () if after.is_empty() else (_sources(after),)
     return Section(
         "attribution",
         "Where the community came from",
@@ -161,6 +167,21 @@ def attribution(tables: Tables) -> Section | None:
             ),
         ),
     )
+
+
+def _sources(after: pl.DataFrame) -> Figure:
+    n = after["sample_id"].n_unique()
+    if n <= MOST_BARS:
+        caption = (
+            "Estimated sources of each community after FMT; lines are intervals of a single donor's share."
+        )
+        return Figure(charts.attribution_stacks(after), caption)
+    donors = after.filter(source_role="donor").group_by("sample_id", "timepoint", "day")
+    shares = donors.agg(value=pl.col("proportion").sum())
+    caption = (
+        f"Share of the community from the donor, {n:,} samples after FMT: middle half, median and range."
+    )
+    return Figure(charts.spread(timed(shares), title="From the donor"), caption)
 
 
 def _shares(told: pl.DataFrame) -> list[TableView]:
@@ -251,10 +272,7 @@ def ordination(tables: Tables) -> Section | None:
         .otherwise(pl.lit("recipient, day unknown"))
     )
     figures = tuple(
-        Figure(
-            charts.ordination(part, who="who"),
-            f"{words.measure(str(distance))}: each point is a sample; near points are alike.",
-        )
+        _plane(str(distance), part)
         for (distance, _), part in told.group_by("distance", "setting", maintain_order=True)
     )
     silent = tables["ordination"].filter(pl.col("axis_1").is_null())
@@ -265,3 +283,10 @@ def ordination(tables: Tables) -> Section | None:
         figures=figures,
         tables=tuple(without_value(silent, "distance", caption="Samples not drawn", value="axis_1")),
     )
+
+
+def _plane(distance: str, part: pl.DataFrame) -> Figure:
+    every = -(-part.height // MOST_POINTS)
+    cut = "" if every == 1 else f" One sample in {every} is drawn, of {part.height:,}."
+    chart = charts.ordination(part.gather_every(every), who="who")
+    return Figure(chart, f"{words.measure(distance)}: each point is a sample; near points are alike.{cut}")

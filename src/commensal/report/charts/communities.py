@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from commensal.report.charts.theme import PALETTE, SHAPES, SOFT, WIDTH, Chart
+from commensal.report.charts.theme import INK, PALETTE, SHAPES, SOFT, WIDTH, Chart
 
 ROLES = {
     "donor": "Donor",
@@ -32,20 +32,26 @@ def trajectories(rows: pl.DataFrame, *, title: str) -> Chart:
     return (_day_zero() + line + points).properties(width=WIDTH, height=240)
 
 
-def spread(rows: pl.DataFrame, *, title: str) -> Chart:
+def spread(rows: pl.DataFrame, *, title: str, width: int = WIDTH, height: int = 220) -> Chart:
     """Box and whiskers at each time point, for more subjects than lines can be told apart.
 
     ``rows`` has timepoint, day and value; time points stand in the order of their first day.
     """
     order = rows.group_by("timepoint").agg(pl.col("day").median()).sort("day")["timepoint"].to_list()
     return (
-        alt.Chart(rows)
-        .mark_boxplot(color=PALETTE[0], size=26, extent="min-max", median={"color": SOFT})
+        alt.Chart(rows.select("timepoint", "value"))
+        .mark_boxplot(
+            color=PALETTE[0],
+            size=26,
+            extent="min-max",
+            box={"opacity": 0.45},
+            median={"color": INK, "thickness": 2},
+        )
         .encode(
             x=alt.X("timepoint:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=True)),
+            y=alt.Y("value:Q", title=title, axis=alt.Axis(tickCount=5)),
         )
-        .properties(width=WIDTH, height=220)
+        .properties(width=width, height=height)
     )
 
 
@@ -95,7 +101,12 @@ def attribution_stacks(attributions: pl.DataFrame) -> Chart:
         .mark_bar(size=11)
         .encode(
             y=y,
-            x=alt.X("sum(proportion):Q", title="Share of the community", axis=alt.Axis(format="%")),
+            x=alt.X(
+                "sum(proportion):Q",
+                title="Share of the community",
+                axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=[0, 1]),
+            ),
             color=alt.Color(
                 "role:N",
                 scale=alt.Scale(domain=names, range=[PALETTE[0], PALETTE[4], PALETTE[5], SOFT]),
@@ -133,26 +144,39 @@ def taxa_changes(counts: pl.DataFrame) -> Chart:
     )
 
 
-def measures_over_time(rows: pl.DataFrame, *, titles: Mapping[str, str]) -> Chart:
+def measures_over_time(rows: pl.DataFrame, *, titles: Mapping[str, str], most: int = 200) -> Chart:
     """Several measures side by side, each on its own axis with its reference's threshold.
 
-    ``rows`` as ``dysbiosis``; ``titles`` names the measures, in the order of the panels.
+    ``rows`` as ``dysbiosis`` with values; ``titles`` names the measures, in the order of the panels. A
+    measure of more than ``most`` samples is drawn as box and whiskers at each time point.
     """
-    day = pl.col("day").fill_null(0)
-    told = rows.filter(pl.col("value").is_not_null()).with_columns(day=day)
-    panels = [m for m in titles if m in set(told["measure"])]
-    charts = [_measure(told.filter(pl.col("measure") == m), title=titles[m]) for m in panels]
+    panels = [(titles[m], rows.filter(pl.col("measure") == m)) for m in titles]
+    charts = [
+        _measure(part, title=title) if part.height <= most else _measure_spread(part, title=title)
+        for title, part in panels
+        if not part.is_empty()
+    ]
     return alt.concat(*charts, columns=3)
 
 
+def _measure_spread(rows: pl.DataFrame, *, title: str) -> Chart:
+    boxes = spread(rows, title="", width=WIDTH // 3 - 60, height=130)
+    return (boxes + _threshold(rows)).properties(title=title)
+
+
+def _threshold(rows: pl.DataFrame) -> Chart:
+    bound = alt.Chart(rows.select("threshold").drop_nulls().unique())
+    return bound.mark_rule(strokeDash=[5, 4], color=PALETTE[1], strokeWidth=2).encode(y="threshold:Q")
+
+
 def _measure(rows: pl.DataFrame, *, title: str) -> Chart:
-    base = alt.Chart(rows).encode(x=alt.X("day:Q", title="Day", axis=alt.Axis(tickCount=4)))
+    base = alt.Chart(rows.select(pl.col("day").fill_null(0), "value", "lower", "upper")).encode(
+        x=alt.X("day:Q", title="Day", axis=alt.Axis(tickCount=4))
+    )
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
     interval = base.mark_rule(color=SOFT).encode(y="lower:Q", y2="upper:Q")
     point = base.mark_point(filled=True, size=45, opacity=0.9, color=PALETTE[0]).encode(y=y)
-    bound = alt.Chart(rows.select("threshold").drop_nulls().unique())
-    rule = bound.mark_rule(strokeDash=[5, 4], color=PALETTE[1], strokeWidth=2).encode(y="threshold:Q")
-    return (rule + interval + point).properties(title=title, width=WIDTH // 3 - 60, height=110)
+    return (_threshold(rows) + interval + point).properties(title=title, width=WIDTH // 3 - 60, height=110)
 
 
 def against_reference(rows: pl.DataFrame) -> Chart:
@@ -187,7 +211,7 @@ def ordination(rows: pl.DataFrame, *, who: str) -> Chart:
     first = rows.row(0, named=True)
     names = rows[who].unique().sort().to_list()
     return (
-        alt.Chart(rows)
+        alt.Chart(rows.select("axis_1", "axis_2", who))
         .mark_point(filled=True, size=35, opacity=0.75)
         .encode(
             x=alt.X("axis_1:Q", title=_axis(1, first["explained_1"])),

@@ -33,7 +33,7 @@ def styled(chart: Chart) -> Chart:
             padding={"left": 45, "right": 25, "top": 5, "bottom": 5},
         )
         .configure_axis(**ink, gridColor=LINE, domainColor=SOFT, tickColor=SOFT)
-        .configure_legend(labelColor=INK, titleColor=INK, orient="top", labelLimit=320)
+        .configure_legend(labelColor=INK, titleColor=INK, orient="top", labelLimit=320, columnPadding=48)
         .configure_header(labelColor=INK, labelFontWeight="bold", labelLimit=260)
         .configure_view(stroke=LINE)
     )
@@ -41,7 +41,7 @@ def styled(chart: Chart) -> Chart:
 
 def svg_of(chart: Chart) -> str:
     """Return a chart as SVG whose colours are the page's own variables (light, dark, print)."""
-    svg = vl_convert.vegalite_to_svg(styled(chart).to_json())
+    svg = vl_convert.vegalite_to_svg(styled(chart).to_json(indent=None))
     for colour, variable in VARIABLES.items():
         svg = svg.replace(colour, variable)
     return svg
