@@ -17,8 +17,8 @@ from skbio import TreeNode
 from skbio.diversity import beta_diversity
 
 from commensal.microbiome.abundance import Abundance, rarefy
-from commensal.microbiome.distances import DISTANCES, distance_matrix
-from commensal.microbiome.phylogeny import Tree, read_newick
+from commensal.microbiome.diversity.distances import DISTANCES, distance_matrix
+from commensal.microbiome.diversity.phylogeny import Tree, read_newick
 
 SIZES = ((172, 1_601), (600, 3_000), (2_000, 5_000))
 PEER = {

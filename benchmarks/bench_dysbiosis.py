@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from commensal.microbiome.complementarity import complementarity
-from commensal.microbiome.dysbiosis import dysbiosis
+from commensal.microbiome.reference.complementarity import complementarity
+from commensal.microbiome.reference.dysbiosis import dysbiosis
 from commensal.study import Manifest, Study, study_of
 
 SIZES = ((172, 400, 20), (1_540, 1_000, 100), (20_000, 2_000, 150))

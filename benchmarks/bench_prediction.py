@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from commensal.microbiome.prediction import CommunityModel, fit, presence
-from commensal.microbiome.prediction_donors import donor_terms, expected_engraftment
-from commensal.microbiome.prediction_features import Pool
-from commensal.microbiome.prediction_validation import boosted
+from commensal.microbiome.prediction.donors import donor_terms, expected_engraftment
+from commensal.microbiome.prediction.features import Pool
+from commensal.microbiome.prediction.model import CommunityModel, fit, presence
+from commensal.microbiome.prediction.validation import boosted
 
 TRAINING = ((40, 200), (200, 500), (600, 1_000))
 DONORS = ((200, 1_000), (2_000, 1_000), (10_000, 1_000))

@@ -15,7 +15,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from commensal.formats import import_study
-from commensal.microbiome.dysbiosis import MEASURES, dysbiosis
+from commensal.microbiome.reference.dysbiosis import MEASURES, dysbiosis
 from commensal.study import Study
 
 pytestmark = [

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from commensal.formats import import_study
-from commensal.microbiome.dysbiosis import dysbiosis
-from commensal.microbiome.dysbiosis_indices import gmhi
+from commensal.microbiome.reference.dysbiosis import dysbiosis
+from commensal.microbiome.reference.indices import gmhi
 from commensal.study import Manifest, Study, study_of
 
 needs_data = [

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from commensal.formats import import_study
-from commensal.microbiome.prediction_validation import LOGISTIC, PREVALENCE, validate_prediction
+from commensal.microbiome.prediction.validation import LOGISTIC, PREVALENCE, validate_prediction
 
 pytestmark = [
     pytest.mark.data,

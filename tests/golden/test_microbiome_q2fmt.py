@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commensal.microbiome.mismatch import mismatch_test
-from commensal.microbiome.overlap import peds, peds_feature, pprs
+from commensal.microbiome.engraftment.mismatch import mismatch_test
+from commensal.microbiome.engraftment.overlap import peds, peds_feature, pprs
 from commensal.microbiome.pairs import baseline_rows, mismatched_pairs, pairs_within
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from commensal.formats import import_study
 from commensal.microbiome.abundance import abundance_of
-from commensal.microbiome.distances import study_distances
-from commensal.microbiome.phylogeny import MIDPOINT, faith_pd, tree_of
+from commensal.microbiome.diversity.distances import study_distances
+from commensal.microbiome.diversity.phylogeny import MIDPOINT, faith_pd, tree_of
 from commensal.study import Study
 
 DATA = Path(os.environ.get("COMMENSAL_DATA", "absent"))

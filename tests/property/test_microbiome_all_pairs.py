@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from commensal.microbiome import diversity
 from commensal.microbiome.abundance import Abundance, rarefy
 from commensal.microbiome.conversion import abundance_from
-from commensal.microbiome.distances import DISTANCES, PSEUDOCOUNT, distance_matrix
-from commensal.microbiome.phylogeny import Tree, faith_pd
+from commensal.microbiome.diversity import measures as diversity
+from commensal.microbiome.diversity.distances import DISTANCES, PSEUDOCOUNT, distance_matrix
+from commensal.microbiome.diversity.phylogeny import Tree, faith_pd
 
 N_TAXA = 6
 COUNTS = arrays.arrays(

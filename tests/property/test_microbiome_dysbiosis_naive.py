@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from commensal.microbiome.abundance import Abundance
-from commensal.microbiome.complementarity import complementarity, donor_presence, pooled
-from commensal.microbiome.deficits import CENTILES, ranges_of
-from commensal.microbiome.dysbiosis import dysbiosis
-from commensal.microbiome.dysbiosis_alpha import expected_richness
-from commensal.microbiome.reference_scores import Basis, Standing
+from commensal.microbiome.reference.alpha import expected_richness
+from commensal.microbiome.reference.complementarity import complementarity, donor_presence, pooled
+from commensal.microbiome.reference.deficits import CENTILES, ranges_of
+from commensal.microbiome.reference.dysbiosis import dysbiosis
+from commensal.microbiome.reference.scores import Basis, Standing
 from commensal.study import Manifest, Study, study_of
 
 SEEDS = st.integers(0, 10_000)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from commensal.microbiome import abundance_of, diversity, engraft, rarefy
-from commensal.microbiome.engraftment import MEASURES
-from commensal.microbiome.overlap import Share, peds, peds_feature, wilson
+from commensal.microbiome import abundance_of, engraft, rarefy
+from commensal.microbiome.diversity import measures as diversity
+from commensal.microbiome.engraftment.overlap import Share, peds, peds_feature, wilson
+from commensal.microbiome.engraftment.panel import MEASURES
 from commensal.study import Manifest, Study, study_of
 
 Counts = dict[str, dict[str, int]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from commensal.microbiome.prediction import fit, presence
-from commensal.microbiome.prediction_auroc import auroc, interval, resampled
-from commensal.microbiome.prediction_features import Pool
+from commensal.microbiome.prediction.auroc import auroc, interval, resampled
+from commensal.microbiome.prediction.features import Pool
+from commensal.microbiome.prediction.model import fit, presence
 
 N_TAXA = 120
 

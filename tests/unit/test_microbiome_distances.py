@@ -8,7 +8,7 @@ import pytest
 
 from commensal.errors import InputError, RefusedError
 from commensal.microbiome.conversion import abundance_from
-from commensal.microbiome.distances import distance_matrix, study_distances
+from commensal.microbiome.diversity.distances import distance_matrix, study_distances
 from commensal.study import Manifest, Study, study_of
 
 THREE = abundance_from(

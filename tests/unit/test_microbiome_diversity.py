@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from commensal.errors import InputError
-from commensal.microbiome import diversity
+from commensal.microbiome.diversity import measures as diversity
 
 COUNTS = np.random.default_rng(4).poisson(2, (8, 30)) * (np.random.default_rng(5).random((8, 30)) < 0.5)
 PAIRS = [(0, 1), (2, 3), (4, 4), (7, 1)]

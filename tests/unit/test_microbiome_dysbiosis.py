@@ -12,11 +12,11 @@ from scipy import sparse
 
 from commensal.errors import InputError, RefusedError
 from commensal.microbiome.abundance import abundance_of
-from commensal.microbiome.complementarity import complementarity, functions_supplied
-from commensal.microbiome.deficits import function_shares
-from commensal.microbiome.dysbiosis import MEASURES, dysbiosis
-from commensal.microbiome.members import lineages_of, with_all_taxa
-from commensal.microbiome.reference import reference_of
+from commensal.microbiome.reference.cohort import reference_of
+from commensal.microbiome.reference.complementarity import complementarity, functions_supplied
+from commensal.microbiome.reference.deficits import function_shares
+from commensal.microbiome.reference.dysbiosis import MEASURES, dysbiosis
+from commensal.microbiome.reference.members import lineages_of, with_all_taxa
 from commensal.study import Manifest, Study, study_of
 from commensal.vocabulary.taxon_functions import taxon_functions
 

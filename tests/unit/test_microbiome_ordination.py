@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, RefusedError
-from commensal.microbiome import ordination
-from commensal.microbiome.distances import Distances
-from commensal.microbiome.ordination import ordinate, principal_coordinates
+from commensal.microbiome.diversity import ordination
+from commensal.microbiome.diversity.distances import Distances
+from commensal.microbiome.diversity.ordination import ordinate, principal_coordinates
 from commensal.study import RESULTS, Manifest, Study, study_of
 
 pytestmark = pytest.mark.slow

@@ -12,12 +12,12 @@ from scipy import sparse
 
 from commensal.errors import InputError, RefusedError
 from commensal.microbiome import Abundance, engraft, peds_gained
-from commensal.microbiome.colonisers import c2r
-from commensal.microbiome.depth import expected_presence, peds_at_depth, union_presence
-from commensal.microbiome.fates import FATES, summary_of
-from commensal.microbiome.global_tests import arm_test, donor_test
-from commensal.microbiome.nulls import discovery_rates, null_of
-from commensal.microbiome.projection import engraftment_index
+from commensal.microbiome.engraftment.colonisers import c2r
+from commensal.microbiome.engraftment.depth import expected_presence, peds_at_depth, union_presence
+from commensal.microbiome.engraftment.fates import FATES, summary_of
+from commensal.microbiome.engraftment.global_tests import arm_test, donor_test
+from commensal.microbiome.engraftment.nulls import discovery_rates, null_of
+from commensal.microbiome.engraftment.projection import engraftment_index
 from commensal.study import Manifest, Study, study_of
 
 

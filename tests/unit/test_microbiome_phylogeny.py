@@ -10,9 +10,9 @@ import pytest
 from commensal.errors import InputError, RefusedError
 from commensal.microbiome.abundance import Abundance
 from commensal.microbiome.conversion import abundance_from
-from commensal.microbiome.distances import distance_matrix
-from commensal.microbiome.diversity import alpha
-from commensal.microbiome.phylogeny import (
+from commensal.microbiome.diversity.distances import distance_matrix
+from commensal.microbiome.diversity.measures import alpha
+from commensal.microbiome.diversity.phylogeny import (
     AS_WRITTEN,
     MIDPOINT,
     Tree,

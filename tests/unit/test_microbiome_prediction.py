@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from commensal.errors import InputError, RefusedError
-from commensal.microbiome.prediction import (
+from commensal.microbiome.prediction.auroc import auroc, resampled
+from commensal.microbiome.prediction.donors import donor_terms, expected_engraftment, expected_gain, predict
+from commensal.microbiome.prediction.features import FEATURES, Pool, Tally, features, rates, tally
+from commensal.microbiome.prediction.model import (
     CommunityModel,
     crossed,
     fit,
@@ -21,11 +24,8 @@ from commensal.microbiome.prediction import (
     ridge_logistic,
     train,
 )
-from commensal.microbiome.prediction_auroc import auroc, resampled
-from commensal.microbiome.prediction_donors import donor_terms, expected_engraftment, expected_gain, predict
-from commensal.microbiome.prediction_features import FEATURES, Pool, Tally, features, rates, tally
-from commensal.microbiome.prediction_triads import triads
-from commensal.microbiome.prediction_validation import (
+from commensal.microbiome.prediction.triads import triads
+from commensal.microbiome.prediction.validation import (
     LOGISTIC,
     PREVALENCE,
     held_out_predictions,
@@ -152,7 +152,7 @@ def test_auroc_does_not_change_with_the_size_of_a_block(monkeypatch: pytest.Monk
     recipient = rng.integers(0, 30, 300)
     weights = resampled(np.zeros(30, dtype=int), seed=1, stream=0)[:5]
     whole = auroc(score, present, recipient, weights)
-    monkeypatch.setattr("commensal.microbiome.prediction_auroc.BLOCK", 7)
+    monkeypatch.setattr("commensal.microbiome.prediction.auroc.BLOCK", 7)
     assert auroc(score, present, recipient, weights) == pytest.approx(whole, abs=1e-12)
 
 

@@ -26,13 +26,13 @@ from commensal.microbiome.abundance import (
     totals_by_sample,
 )
 from commensal.microbiome.comparability import Setting, caution, refusal, settings_of
-from commensal.microbiome.members import find_members, is_named, lineages_of
+from commensal.microbiome.reference.members import find_members, is_named, lineages_of
 from commensal.study import Study
 from commensal.vocabulary.taxon_functions import taxon_functions
 
 if TYPE_CHECKING:
-    from commensal.microbiome.prediction import CommunityModel
-    from commensal.microbiome.prediction_donors import DonorTerms
+    from commensal.microbiome.prediction.donors import DonorTerms
+    from commensal.microbiome.prediction.model import CommunityModel
 
 Source = tuple[tuple[str, ...], ...]
 NO_MATERIAL = -1
@@ -118,7 +118,9 @@ class Communities:
         rows = self._rows_of[material]
         if rows.size < 2:
             return np.zeros(0)
-        dense = self.stools[rows].toarray()
+        whole = self.stools[rows].toarray()
+        # Only taxa that are there: others on the axis would change the rounding of the sum.
+        dense = np.ascontiguousarray(whole[:, (whole > 0).any(axis=0)])
         first, second = np.triu_indices(rows.size, k=1)
         return np.minimum(dense[first], dense[second]).sum(axis=1)
 
@@ -242,8 +244,8 @@ def _pathobionts(study: Study, taxon_ids: Sequence[str], stools: Matrix) -> np.n
 def _offers(
     study: Study, materials: Sequence[Source], recipients: set[str], *, model: CommunityModel
 ) -> Offers | None:
-    from commensal.microbiome.prediction_donors import donor_terms
-    from commensal.microbiome.prediction_triads import ranked
+    from commensal.microbiome.prediction.donors import donor_terms
+    from commensal.microbiome.prediction.triads import ranked
 
     if not materials:
         return None

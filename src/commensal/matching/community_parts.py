@@ -8,18 +8,20 @@ pooled over donors with several. Where no donor has two, it cannot be told and t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from commensal.errors import InputError
+from commensal.errors import InputError, RefusedError
 from commensal.matching.columns import Column, column_of
 from commensal.matching.communities import NO_MATERIAL, Communities
 from commensal.matching.parts import LeftOut, Made, Part, measured
 from commensal.matching.policy import Policy
+from commensal.microbiome import Complementarity
+from commensal.microbiome import complementarity as offered
 from commensal.microbiome.abundance import Matrix
 
 NO_PROFILE = "no sample with a profile of every donor of the lot"
@@ -174,9 +176,9 @@ def _first(*columns: Column) -> Column:
 def complementarity(made: Setup, *, policy: Policy) -> Made:
     """Return the share of common donor taxa missing in the recipient that a lot's stool holds.
 
-    The taxa are a sample of those that could be missing: the variance of the share among M taxa is
-    v (1 - v) / (M + 4) with v moved towards one half by two taxa held and two not. Two lots are told apart
-    over the same taxa.
+    Taxa are weighted by their prevalence, as ``microbiome.reference.complementarity`` does. They are a sample of those
+    that could be missing: with M taxa of equal weight the variance of the share is v (1 - v) / (M + 4), v
+    moved towards one half by two taxa held and two not. Two lots are told apart over the same taxa.
     """
     name = "complementarity"
     if why := _untold(made):
@@ -185,39 +187,38 @@ def complementarity(made: Setup, *, policy: Policy) -> Made:
     n_donors = round(float(rows.sum()))
     if n_donors < policy.min_donors:
         return LeftOut(name, f"{n_donors} donors with a profile, at least {policy.min_donors} are needed")
-    own = _row(c.abundance.presence, c, made.own.sample_id) > 0
-    missing = ((c.presence.T @ rows) / n_donors >= policy.prevalence) & ~own
-    size = int(missing.sum())
-    if not size:
-        return LeftOut(name, "the recipient lacks no common donor taxon")
-    held = c.held @ missing.astype(float)
-    _, between, is_told = by_material(c.presence @ (missing / size), c)
-    centred = (held + 2) / (size + 4)
-    variance = centred * (1 - centred) / (size + 4) + between
-    words = measured(f"holds {{}} of {size} common donor taxa the recipient lacks ({{}} stools)",
-                     np.round(held, 1), c.n_stools)  # fmt: skip
-    values = np.where(made.is_refused, np.nan, held / size)
+    own = _row(c.abundance.presence, c, made.own.sample_id)
+    common = np.minimum((c.presence.T @ rows) / n_donors, 1.0)
+    try:
+        found = offered(own, c.held, prevalence=common, least_prevalence=policy.prevalence)
+    except RefusedError as error:
+        return LeftOut(name, error.what)
+    weights = np.zeros(own.size)
+    weights[found.lacking] = found.weights / found.weights.sum()
+    _, between, is_told = by_material(c.presence @ weights, c)
+    centred = (found.values * found.effective + 2) / (found.effective + 4)
+    variance = centred * (1 - centred) / (found.effective + 4) + between
+    words = measured(f"holds {{}} of {found.n_lacking} common donor taxa the recipient lacks ({{}} stools)",
+                     np.round(found.n_supplied, 1), c.n_stools)  # fmt: skip
+    values = np.where(made.is_refused, np.nan, found.values)
     reasons = _noted(made, None if is_told else ONE_STOOL)
     part = made.lots_of(name, values, variance, words, reasons=reasons)
-    return _paired(part, made, c.held, missing, held, size)
+    return _paired(part, made, weights, found)
 
 
-def _paired(part: Part, made: Setup, held: Matrix, missing: np.ndarray, total: np.ndarray, size: int) -> Part:
+def _paired(part: Part, made: Setup, weights: np.ndarray, found: Complementarity) -> Part:
     """Return the part with the covariance of lots: they are told apart over the same taxa."""
-    at = made.material
+    at, held = made.material, made.communities.held
 
     def overlap(lot: int) -> np.ndarray:
         leader = at[lot]
         if leader == NO_MATERIAL or not part.is_known[lot]:
             return np.zeros(at.size)
-        row = held[[leader]].toarray().ravel()
-        product = (held @ (row * missing)) / size
-        covariance = (product - total * total[leader] / size**2) / (size + 4)
+        product = held @ (held[[leader]].toarray().ravel() * weights)
+        covariance = (product - found.values * found.values[leader]) / (found.effective + 4)
         return np.where(part.is_known, np.append(covariance, 0.0)[at], 0.0)
 
-    return Part(
-        part.name, part.values, part.variance, part.group, part.measured, part.reasons, overlap=overlap
-    )
+    return replace(part, overlap=overlap)
 
 
 def _row(matrix: Matrix, communities: Communities, sample: str | None) -> np.ndarray:
@@ -310,8 +311,8 @@ def predicted_engraftment(made: Setup, *, route: str | None) -> Made:
     The variance is the square of the model's error in one recipient's share. Part of that error is common to
     all donors of a recipient; how much is not known, so none is taken off where two lots are told apart.
     """
-    from commensal.microbiome.prediction_donors import expected_engraftment
-    from commensal.microbiome.prediction_features import LEAST_COMMON
+    from commensal.microbiome.prediction.donors import expected_engraftment
+    from commensal.microbiome.prediction.features import LEAST_COMMON
 
     name, offers = "predicted_engraftment", made.communities.offers
     if offers is None:

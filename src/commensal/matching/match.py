@@ -32,7 +32,7 @@ from commensal.vocabulary import Route, read_route
 from commensal.vocabulary.screening import Profile, screening_profile
 
 if TYPE_CHECKING:
-    from commensal.microbiome.prediction import CommunityModel
+    from commensal.microbiome.prediction.model import CommunityModel
 
 STATEMENT = (
     "Research and decision support. Lots that fail or cannot answer a rule are not eligible; the others are "

@@ -136,7 +136,12 @@ def _compared_rows(gates: Gates, stock: Stock, compared: Compared) -> pl.DataFra
     if scores is None:
         rank = np.where(gates.is_eligible[at], 1, 0)
         frame = pl.DataFrame(
-            {"at": at, "rank": rank, "band": ["1"] * at.size, "why": [compared.note or ANY_DONOR] * at.size},
+            {
+                "at": at,
+                "rank": rank,
+                "band": ["1"] * at.size,
+                "why": ["; ".join(filter(None, (compared.note, ANY_DONOR)))] * at.size,
+            },
             schema={"at": pl.Int64, "rank": pl.Int64, "band": pl.String, "why": pl.String},
         )
         return frame.with_columns(

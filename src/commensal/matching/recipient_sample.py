@@ -22,8 +22,8 @@ ON_ANTIBIOTICS = (
 def own_sample(study: Study, abundance: Abundance, recipient: str, *, on_day: int) -> OwnSample:
     """Return the recipient's sample that lots are compared with: the last up to the day with a profile.
 
-    One taken under or after antibiotics stands only where there is no other, and says so. A sample
-    without a day counts where its source calls it one from before treatment.
+    One taken under or after antibiotics stands only where there is no other, and says so. Without
+    a day, or a calendar, a sample counts where its source calls it one from before treatment.
     """
     rows = samples_of(study, pl.Series([recipient])).sort("collected_day", "sample_id")
     usable = [
@@ -31,7 +31,7 @@ def own_sample(study: Study, abundance: Abundance, recipient: str, *, on_day: in
         for row in rows.iter_rows(named=True)
         if row["sample_id"] in abundance.rows
         and abundance.totals[abundance.rows[row["sample_id"]]] > 0
-        and _is_up_to(row, on_day)
+        and _is_up_to(row, on_day, is_dated=study.manifest.clock == "calendar")
     ]
     undisturbed = [row for row in usable if not _is_disturbed(row)]
     chosen = (undisturbed or usable)[-1:]
@@ -40,9 +40,11 @@ def own_sample(study: Study, abundance: Abundance, recipient: str, *, on_day: in
     return OwnSample(chosen[0]["sample_id"], caution=None if undisturbed else ON_ANTIBIOTICS)
 
 
-def _is_up_to(row: Mapping[str, Any], on_day: int) -> bool:
+def _is_up_to(row: Mapping[str, Any], on_day: int, *, is_dated: bool) -> bool:
     day = row["collected_day"]
-    return day <= on_day if day is not None else is_before(row, first_day=None) is True
+    if is_dated and day is not None:
+        return day <= on_day
+    return is_before(row, first_day=None if is_dated else on_day) is True
 
 
 def _is_disturbed(row: Mapping[str, Any]) -> bool:

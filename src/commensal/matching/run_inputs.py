@@ -23,7 +23,7 @@ from commensal.vocabulary import Route
 from commensal.vocabulary.screening import Profile, screening_profile
 
 if TYPE_CHECKING:
-    from commensal.microbiome.prediction import CommunityModel
+    from commensal.microbiome.prediction.model import CommunityModel
 
 
 def hash_of(value: Any) -> str:

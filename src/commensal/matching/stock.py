@@ -29,7 +29,7 @@ from commensal.vocabulary.rules import Rule, in_force
 from commensal.vocabulary.screening import Profile
 
 if TYPE_CHECKING:
-    from commensal.microbiome.prediction import CommunityModel
+    from commensal.microbiome.prediction.model import CommunityModel
 
 EPOCH = date(1970, 1, 1)
 SCREENED = "GATE04"

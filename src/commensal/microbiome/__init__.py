@@ -3,29 +3,29 @@
 from commensal.microbiome.abundance import Abundance, abundance_of, aggregate, rarefy
 from commensal.microbiome.attribution import attribute
 from commensal.microbiome.comparability import Setting, caution, comparable_groups, refusal, settings_of
-from commensal.microbiome.complementarity import Complementarity, complementarity
 from commensal.microbiome.controls import Load, absolute, contaminants, positive_controls, resembling_controls
 from commensal.microbiome.conversion import abundance_from, from_anndata, from_skbio, to_anndata, to_skbio
-from commensal.microbiome.distances import Distances, distance_matrix, study_distances
-from commensal.microbiome.dysbiosis import dysbiosis
-from commensal.microbiome.engraftment import engraft
+from commensal.microbiome.diversity.distances import Distances, distance_matrix, study_distances
+from commensal.microbiome.diversity.ordination import ordinate
+from commensal.microbiome.diversity.phylogeny import Tree, faith_pd, read_newick, tree_of
+from commensal.microbiome.engraftment.mismatch import mismatch_test
+from commensal.microbiome.engraftment.overlap import peds, peds_feature, peds_gained, pprs
+from commensal.microbiome.engraftment.panel import engraft
+from commensal.microbiome.engraftment.taxon_outcomes import taxon_engraftment
 from commensal.microbiome.identity import identify
-from commensal.microbiome.mismatch import mismatch_test
-from commensal.microbiome.ordination import ordinate
-from commensal.microbiome.overlap import peds, peds_feature, peds_gained, pprs
-from commensal.microbiome.phylogeny import Tree, faith_pd, read_newick, tree_of
-from commensal.microbiome.prediction import CommunityModel, model_of, train
-from commensal.microbiome.prediction_donors import (
+from commensal.microbiome.prediction.donors import (
     DonorTerms,
     donor_terms,
     expected_engraftment,
     expected_gain,
     predict,
 )
-from commensal.microbiome.prediction_validation import held_out_predictions, validate_prediction
-from commensal.microbiome.reference import Reference, reference_of
+from commensal.microbiome.prediction.model import CommunityModel, model_of, train
+from commensal.microbiome.prediction.validation import held_out_predictions, validate_prediction
+from commensal.microbiome.reference.cohort import Reference, reference_of
+from commensal.microbiome.reference.complementarity import Complementarity, complementarity
+from commensal.microbiome.reference.dysbiosis import dysbiosis
 from commensal.microbiome.strains import call, call_by_distance, strain_engraftment
-from commensal.microbiome.taxon_outcomes import taxon_engraftment
 
 __all__ = [
     "Abundance",

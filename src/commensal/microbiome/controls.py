@@ -16,10 +16,10 @@ from scipy import sparse
 from scipy.stats import hypergeom
 
 from commensal.errors import InputError, RefusedError
-from commensal.microbiome import diversity
 from commensal.microbiome.abundance import Abundance, Matrix, abundance_of
 from commensal.microbiome.comparability import comparable_groups, settings_of
-from commensal.microbiome.distances import distance_matrix
+from commensal.microbiome.diversity import measures as diversity
+from commensal.microbiome.diversity.distances import distance_matrix
 from commensal.study import Study
 
 # The threshold on the score that the prevalence method of decontam takes by default.

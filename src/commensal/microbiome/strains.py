@@ -22,7 +22,7 @@ import polars as pl
 from commensal.errors import InputError
 from commensal.microbiome.comparability import Setting, caution, refusal, settings_of
 from commensal.microbiome.comparisons import Comparison, Reference, comparisons
-from commensal.microbiome.overlap import Share, wilson
+from commensal.microbiome.engraftment.overlap import Share, wilson
 from commensal.study import RESULTS, Study
 
 # SameStr's defaults; the overlap must be larger, the similarity at least as large.

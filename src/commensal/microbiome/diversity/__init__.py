@@ -1,0 +1,1 @@
+"""Diversity inside samples, distances between them, the tree of the taxa, and the plane."""

@@ -1,0 +1,1 @@
+"""Which taxa will be present after transplant, held against their prevalence alone."""

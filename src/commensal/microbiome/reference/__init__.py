@@ -1,0 +1,1 @@
+"""A community against a named reference cohort: dysbiosis, deficits, and what a donor can supply."""
