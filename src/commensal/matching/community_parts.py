@@ -176,7 +176,7 @@ def _first(*columns: Column) -> Column:
 def complementarity(made: Setup, *, policy: Policy) -> Made:
     """Return the share of common donor taxa missing in the recipient that a lot's stool holds.
 
-    Taxa are weighted by their prevalence, as ``reference.complementarity`` does. They are a sample of those that
+    Taxa are weighted by their prevalence, as in ``complementarity``. They are a sample of those that
     could be missing: with M taxa of equal weight the variance of the share is v (1 - v) / (M + 4), v
     moved towards one half by two taxa held and two not. Two lots are told apart over the same taxa.
     """

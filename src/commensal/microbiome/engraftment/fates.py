@@ -108,9 +108,8 @@ def _entries(
     from commensal.microbiome.engraftment._fate_kernels import fate_entries
 
     sizes = _sums(samples, donors, baselines)[0].sum(axis=1)
-    parts = [(m.data, m.indices, m.indptr) for m in (samples, donors, baselines)]
-    arguments = (np.cumsum(sizes), *(array for part in parts for array in part), samples.shape[1])
-    taxon, code, values = fate_entries(*arguments)
+    own, given, before = ((m.data, m.indices, m.indptr) for m in (samples, donors, baselines))
+    taxon, code, values = fate_entries(np.cumsum(sizes), *own, *given, *before, samples.shape[1])
     return np.repeat(np.arange(samples.shape[0]), sizes), taxon, code, values
 
 
