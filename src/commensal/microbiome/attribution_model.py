@@ -70,6 +70,7 @@ def attribute_counts(
     depths = np.asarray(shown.sum(axis=1), dtype=float).ravel()
     profiles = shown / depths[:, None] if shown.shape[0] else shown
     profiles = _csr(profiles)
+    apart = kernels.variation(profiles.data)
     has = (communities > 0).astype(float)
     share_sum, seen_sum = (np.asarray(m.sum(axis=0), dtype=float).ravel() for m in (communities, has))
     is_source = _is_source(members)
@@ -79,9 +80,9 @@ def attribute_counts(
         features = np.zeros((rows.shape[0], k + 1, kernels.N_FEATURES))
         kernels.fit_all(
             *(rows.indptr, rows.indices, rows.data),
-            *(profiles.indptr, profiles.indices, profiles.data, depths),
+            *(profiles.indptr, profiles.indices, profiles.data, apart, depths),
             *(communities.indptr, communities.indices, communities.data, share_sum, seen_sum),
-            *(members[part], left_out[part], 0, rows.shape[0], features, found.drift[part]),
+            *(members[part], left_out[part], features, found.drift[part]),
         )
         share, concentration = model.shares(features, is_source=is_source[part])
         lower, upper = interval(share, concentration, level=level)
