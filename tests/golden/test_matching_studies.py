@@ -10,6 +10,7 @@ import pytest
 
 from commensal.formats import import_study
 from commensal.matching import match, prepare_stock
+from commensal.microbiome import train
 
 pytestmark = [
     pytest.mark.data,
@@ -42,3 +43,20 @@ def test_a_comparison_for_each_recipient_over_the_donors(name: str, tmp_path: Pa
         own = parts.filter((pl.col("part") == "complementarity") & pl.col("value").is_not_null())
         n_scored += own.height > 0
     assert n_scored > 0.5 * len(patients)
+
+
+def test_a_trained_model_says_what_may_settle(tmp_path: Path) -> None:
+    folder = Path(os.environ["COMMENSAL_DATA"])
+    kump, jacob = (import_study("tidy", folder / name, tmp_path / name) for name in STUDIES[:2])
+    model = train({"kump": kump})
+    ready = prepare_stock(jacob, on_day=0, model=model)
+    patients = jacob.read("patients").filter(pl.col("arm") == "fmt")["patient_id"].sort()
+    run = match(jacob, recipient=patients[1], on_day=0, stock=ready, model=model)
+    parts = run.tables["score_parts"].filter(part="predicted_engraftment")
+    known = parts.drop_nulls("value")
+    assert known.height > 0
+    assert known.height + parts.drop_nulls("reason").height >= parts.height
+    assert known["value"].is_between(0, 1).all()
+    alone = match(jacob, recipient=patients[1], on_day=0, model=model)
+    assert alone.match_run_id == run.match_run_id
+    assert alone.tables["score_parts"].equals(run.tables["score_parts"])

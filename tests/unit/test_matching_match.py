@@ -316,6 +316,7 @@ def test_a_reaction_to_the_donor_stops_the_lot(event: Row, is_stopped: bool) -> 
     assert ("GATE10" in failed(reaction(**event))) == is_stopped
 
 
+@pytest.mark.slow
 def test_routes() -> None:
     assert failed(tables(), route="colonoscopy") == set()
     assert failed(tables(), route="oral_capsule_frozen") == {"GATE11"}
@@ -341,6 +342,7 @@ def test_historical_and_used_material_is_no_candidate() -> None:
     assert ran(frames).rankings.is_empty()
 
 
+@pytest.mark.slow
 def test_a_reservation_is_for_its_patient_only() -> None:
     frames = tables()
     reserved = {"event_id": "x", "sequence": 6, "event": "reserved", "occurred_on": TODAY}

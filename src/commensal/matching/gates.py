@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,7 @@ def judge(stock: Stock, who: Recipient, *, route: Route | None, on: date | None)
     )
 
 
+@cache
 def recipient_rules(*, route: Route | None, on: date | None) -> tuple[Rule, ...]:
     """Return the rules on the recipient, the preparation and the planned route, each saying one thing."""
     names = SETS if route else SETS[:-1]

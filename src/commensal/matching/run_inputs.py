@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -31,6 +32,12 @@ def hash_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
+@cache
+def _rules(route: Route | None, on: date | None) -> str:
+    """Return the rules in full, hashed: they do not change while the program runs."""
+    return hash_of([repr(r) for r in (*gate_rules(on=on), *recipient_rules(route=route, on=on))])
+
+
 def settings_of_run(
     policy: Policy,
     profile: str | Profile,
@@ -46,12 +53,11 @@ def settings_of_run(
 ) -> tuple[Watched, ...]:
     """Return the settings of a run and its rules in full: a changed rule gives a run another name."""
     screening = screening_profile(profile, on=on) if isinstance(profile, str) and on else profile
-    rules = [repr(r) for r in (*gate_rules(on=on), *recipient_rules(route=route, on=on))]
     said = {
         "day": (on_day, "another day: lots expire, screens age"),
         "policy": (repr(policy), "another policy"),
         "profile": (repr(screening), "another screening profile"),
-        "rules": (rules, "another rule"),
+        "rules": (_rules(route, on), "another rule"),
         "plan": (
             [route.value if route else None, study_id, sorted(answers.items())],
             "another route, trial or answer",

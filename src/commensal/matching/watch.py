@@ -56,7 +56,7 @@ class Watched:
 
 def digest_of(frame: pl.DataFrame) -> str:
     """Return SHA-256 over the rows of a frame, whatever their order."""
-    ordered = frame.sort(frame.columns, nulls_last=True)
+    ordered = frame.sort(frame.columns, nulls_last=True) if frame.height > 1 else frame
     return hashlib.sha256(ordered.write_csv().encode()).hexdigest()
 
 
