@@ -4,20 +4,20 @@ import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from commensal.microbiome.identity import identify
-from commensal.microbiome.identity_evidence import flat_scores
 from commensal.microbiome.identity_model import (
+    LOG_FACTORS,
     Source,
     bearing,
     fit,
     ground,
-    paired_scores,
-    scores,
     softmax,
     source_of,
-    weighed,
+    tempered,
 )
+from commensal.microbiome.identity_scores import against_all, against_donors, against_own, stacked
 from commensal.study import Manifest, Study, study_of
 
 
@@ -28,57 +28,96 @@ def drawn_source(rng: np.random.Generator, n: int, n_taxa: int) -> Source:
     return source_of(frequency, frequency * rng.random((n, n_taxa)) * 0.1, n_samples=known)
 
 
+def naive_scores(
+    present: np.ndarray, depth: np.ndarray, at: np.ndarray, common: np.ndarray, sources: list[Source]
+) -> np.ndarray:
+    """The log-likelihood of each sample under each candidate, less what the ground adds for its taxa."""
+    evidence = bearing(common, sources) @ at[4:]
+    found = np.empty((len(present), len(evidence)))
+    for i, j in np.ndindex(found.shape):
+        without = ground(common, float(depth[i])) @ at[:4]
+        chance = 1 / (1 + np.exp(-(without + evidence[j])))
+        likelihood = np.log(np.where(present[i] > 0, chance, 1 - chance)).sum()
+        found[i, j] = likelihood - present[i] @ without
+    return found
+
+
 @settings(deadline=None, max_examples=25)
-@given(st.integers(0, 10_000))
-def test_fast_scores_equal_naive_ones(seed: int) -> None:
+@given(st.integers(0, 10_000), st.sampled_from([2, 3]))
+def test_fast_scores_equal_naive_ones(seed: int, n_sources: int) -> None:
     rng = np.random.default_rng(seed)
     n, n_candidates, n_taxa = 5, 4, 11
     common, depth = rng.normal(size=n_taxa), rng.choice([-0.5, 0.0, 0.25], n)
-    sources = [drawn_source(rng, n_candidates, n_taxa) for _ in range(3)]
-    at = rng.normal(size=4 + 13)
+    sources = [drawn_source(rng, n_candidates, n_taxa) for _ in range(n_sources)]
+    at = rng.normal(size=4 + 4 * n_sources + 1)
     present = (rng.random((n, n_taxa)) < 0.4).astype(float)
-    evidence = weighed(at[4:], common, sources)
-    np.testing.assert_allclose(evidence, bearing(common, sources) @ at[4:], atol=1e-12)
-    naive = np.empty((n, n_candidates))
-    for i in range(n):
-        for j in range(n_candidates):
-            eta = ground(common, depth[i]) @ at[:4] + evidence[j]
-            chance = 1 / (1 + np.exp(-eta))
-            naive[i, j] = np.log(np.where(present[i] > 0, chance, 1 - chance)).sum()
-    fast = scores(present, depth, evidence, base=lambda d: ground(common, d) @ at[:4])
-    # Up to a constant of the sample: what the ground adds for the taxa that are there.
-    constant = np.array([present[i] @ (ground(common, depth[i]) @ at[:4]) for i in range(n)])
-    np.testing.assert_allclose(fast + constant[:, None], naive, atol=1e-9)
-    paired = paired_scores(present[:4], depth[:4], evidence, base=lambda d: ground(common, d) @ at[:4])
-    np.testing.assert_allclose(paired, np.diag(fast[:4]), atol=1e-9)
-    parts = [
-        scores(present[k : k + 1], depth[k : k + 1], evidence, base=lambda d: ground(common, d) @ at[:4])
-        for k in range(n)
-    ]
-    np.testing.assert_allclose(np.concatenate(parts), fast, atol=1e-9)
+    seen, naive = sparse.csr_array(present), naive_scores(present, depth, at, common, sources)
+    fast = against_all(seen, depth, at, common, stacked(sources))
+    np.testing.assert_allclose(fast, naive, atol=1e-9)
+    paired = against_own(seen[:4], depth[:4], at, common, stacked(sources))
+    np.testing.assert_allclose(paired, np.diag(naive[:4]), atol=1e-9)
+    # Not a digit changes with the samples and candidates that are scored together.
+    alone = [against_all(seen[[k]], depth[[k]], at, common, stacked(sources)) for k in range(n)]
+    np.testing.assert_array_equal(np.concatenate(alone), fast)
+    parts = [stacked([s[np.array(some)] for s in sources]) for some in ([0, 1, 2], [3])]
+    np.testing.assert_array_equal(np.hstack([against_all(seen, depth, at, common, p) for p in parts]), fast)
+
+
+def test_sums_of_many_likely_taxa_neither_overflow_nor_vanish() -> None:
+    n_taxa = 3000
+    rng = np.random.default_rng(1)
+    common, depth = np.zeros(n_taxa), np.zeros(2)
+    have, lack = np.ones((1, n_taxa)), np.zeros((1, n_taxa))
+    sources = [Source(have, lack, np.ones(1, dtype=bool))]
+    present = (rng.random((2, n_taxa)) < 0.5).astype(float)
+    for gain in (2.0, -2.0, 400.0):
+        at = np.array([0.0, 0.0, 0.0, 0.0, gain, 0.0, 0.0, 0.0])
+        found = against_all(sparse.csr_array(present), depth, at, common, stacked(sources))[:, 0]
+        expected = present.sum(axis=1) * gain - n_taxa * np.logaddexp(0, gain)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10_000))
 def test_scores_over_a_donors_taxa_equal_scores_over_all(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    n, n_donors, n_taxa = 3, 4, 9
+    n, n_donors, n_taxa = 6, 4, 9
     common, depth = rng.normal(size=n_taxa), rng.choice([-0.5, 0.0], n)
-    donors, before = drawn_source(rng, n_donors, n_taxa), drawn_source(rng, 1, n_taxa)
+    donors, before = drawn_source(rng, n_donors, n_taxa), drawn_source(rng, 3, n_taxa)
     donors = Source(donors.frequency, donors.level, np.ones(n_donors, dtype=bool))
-    at = rng.normal(size=4 + 9)
+    at, patient = rng.normal(size=4 + 9), rng.integers(0, 3, n)
     present = (rng.random((n, n_taxa)) < 0.4).astype(float)
-    fast = flat_scores(present, depth, at, common, donors, before)
-    each = [
-        Source(
-            np.repeat(before.frequency, n_donors, 0),
-            np.repeat(before.level, n_donors, 0),
-            np.repeat(before.is_known, n_donors),
-        ),
-        donors,
-    ]
-    full = scores(present, depth, weighed(at[4:], common, each), base=lambda d: ground(common, d) @ at[:4])
-    np.testing.assert_allclose(softmax(fast), softmax(full), atol=1e-9)
+    seen = sparse.csr_array(present)
+    fast = against_donors(seen, depth, patient, at, common, donors=donors, before=before)
+    for k in range(n):
+        mine = [before[np.full(n_donors, patient[k])], donors]
+        naive = naive_scores(present[[k]], depth[[k]], at, common, mine)
+        np.testing.assert_allclose(softmax(fast[[k]]), softmax(naive), atol=1e-9)
+        alone = against_donors(seen[[k]], depth[[k]], patient[[k]], at, common, donors=donors, before=before)
+        np.testing.assert_array_equal(alone, fast[[k]])
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000))
+def test_tempered_scores_equal_naive_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, n_candidates = 24, 7
+    found, own = rng.normal(0, 30, (n, n_candidates)), rng.integers(0, n_candidates, n)
+    found[np.arange(n), own] += rng.normal(20, 20, n)
+    is_rival = rng.random(found.shape) < 0.1
+    is_rival[np.arange(n), own] = False
+    found[is_rival] = -np.inf
+    weight, places = rng.choice([0.0, 0.5, 1.0], n), rng.integers(0, 3, n)
+    fast = tempered(found, own, weight=weight, places=places, seed=0)
+    for fold in np.unique(places):
+        others = (places != fold) & (weight > 0)
+        values = []
+        for log_factor in LOG_FACTORS:
+            chance = softmax(found * np.exp(log_factor))[np.arange(n), own]
+            mixed = 0.99 * chance + 0.01 / np.isfinite(found).sum(axis=1)
+            values.append(weight[others] @ np.log(mixed[others]) - (log_factor - np.log(0.1)) ** 2 / 2)
+        naive = softmax(found * np.exp(LOG_FACTORS[int(np.argmax(values))]))
+        np.testing.assert_allclose(fast[places == fold], naive[places == fold], atol=1e-9)
 
 
 def test_the_fit_meets_its_gradient() -> None:

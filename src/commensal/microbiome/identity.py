@@ -7,8 +7,9 @@ acts on it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -149,6 +150,7 @@ def _members(study: Study) -> dict[str, frozenset[str]]:
 
 def _told(panel: Panel, *, settings: Mapping[str, Setting], seed: int) -> dict[str, _Found]:
     donors, subjects = donor_answers(panel, seed=seed), subject_answers(panel, seed=seed)
+    differing = cache(caution)
     told = {}
     for c in panel.comparisons:
         sample = c.sample_id or ""
@@ -159,7 +161,7 @@ def _told(panel: Panel, *, settings: Mapping[str, Setting], seed: int) -> dict[s
             reasons.append(NO_OTHER)
         donor = donors.get(sample) if isinstance(donors, dict) and _may_have_donor(c) else None
         subject = subjects.get(sample) if isinstance(subjects, dict) else None
-        reasons += _cautions(panel, sample, donor, subject, settings=settings)
+        reasons += _cautions(panel, sample, donor, subject, settings=settings, differing=differing)
         told[sample] = _Found(donor, subject, tuple(reasons))
     return told
 
@@ -179,15 +181,16 @@ def _cautions(
     subject: Answer | None,
     *,
     settings: Mapping[str, Setting],
+    differing: Callable[[Setting, Setting], str | None],
 ) -> list[str]:
     """Return what differs between the sample's setting and those of all that speak for the likely ones."""
     others: list[str] = []
     if donor is not None:
         others += [s for part in donor.likely.split(";") for s in panel.stools.get(part, ())]
     if subject is not None:
-        others += [c.sample_id or "" for c in panel.comparisons if c.subject_id == subject.likely]
+        others += panel.samples_of.get(subject.likely, ())
     mine = settings.get(sample, Setting())
-    said = [caution(mine, settings.get(o, Setting())) for o in others if o != sample]
+    said = [differing(mine, settings.get(o, Setting())) for o in others if o != sample]
     return list(dict.fromkeys(s for s in said if s)) if said and all(said) else []
 
 

@@ -25,12 +25,10 @@ from commensal.microbiome.identity_model import (
     fit,
     folds_of,
     ground,
-    paired_scores,
-    scores,
     source_of,
     tempered,
-    weighed,
 )
+from commensal.microbiome.identity_scores import against_all, against_donors, against_own, stacked
 
 # Design choices. Five patients are the fewest that leave four to fit and calibrate on; observations and
 # samples beyond these numbers no longer move a fit of some fifteen coefficients.
@@ -38,7 +36,8 @@ LEAST_PATIENTS = 5
 N_FOLDS = 10
 MOST_SAMPLES_TO_FIT = 300
 MOST_PAIRS_TO_FIT = 30_000
-BLOCK = 256
+# Candidates scored at once: what is known of them stays in the processor's cache. No result hangs on it.
+BLOCK = 64
 
 METHOD = (
     "presence of taxa given the candidate's samples, what the patient had before, prevalence and depth; "
@@ -87,6 +86,14 @@ class Panel:
         own = [self.rows_before.get(s, ()) + self.rows_after.get(s, ()) for s in self.subjects]
         donors = [self.rows(self.stools[d]) for d in sorted(self.stools)]
         return commonness(self.mean(own + donors, self.abundance.presence))
+
+    @cached_property
+    def samples_of(self) -> Mapping[str, tuple[str, ...]]:
+        """Each patient's samples."""
+        found = defaultdict(list)
+        for c in self.comparisons:
+            found[c.subject_id].append(c.sample_id or "")
+        return {subject: tuple(samples) for subject, samples in found.items()}
 
     @cached_property
     def rows_before(self) -> Mapping[str, tuple[int, ...]]:
@@ -196,8 +203,15 @@ def _labels(panel: Panel, after: Sequence[Comparison]) -> list[str]:
 
 def _rivals(panel: Panel, labels: Sequence[str]) -> np.ndarray:
     """Return (labels × labels) whether the second shares a donor with the first, and is not the same."""
-    donors = [frozenset[str]().union(*(panel.members[p] for p in parts_of(n, panel.stools))) for n in labels]
-    return np.array([[a is not b and bool(a & b) for b in donors] for a in donors])
+    donors = [sorted(set().union(*(panel.members[p] for p in parts_of(n, panel.stools)))) for n in labels]
+    size = np.array([len(d) for d in donors])
+    place = {d: k for k, d in enumerate(sorted(set().union(*donors)))}
+    column = [place[d] for each in donors for d in each]
+    shape = (len(labels), len(place))
+    holds = sparse.csr_array((np.ones(size.sum()), (np.repeat(np.arange(len(labels)), size), column)), shape)
+    shared = (holds @ holds.T).toarray() > 0
+    np.fill_diagonal(shared, False)
+    return shared
 
 
 def _donor_scores(
@@ -211,51 +225,23 @@ def _donor_scores(
 ) -> Floats:
     donors = panel.donor_source(labels)
     rows = np.array(panel.rows([c.sample_id or "" for c in after]), dtype=int)
-    groups = [panel.rows_before.get(c.subject_id, ()) for c in after]
+    patients, patient = np.unique([c.subject_id for c in after], return_inverse=True)
+    groups = [panel.rows_before.get(p, ()) for p in patients.tolist()]
     weight = weights_of(after, own >= 0)
     found = np.empty((len(after), len(labels)))
-    for fold in range(N_FOLDS):
+    for fold in np.unique(places):
         train = np.flatnonzero((places != fold) & (own >= 0))
-        test = np.flatnonzero(places == fold)
-        if not test.size:
-            continue
         chosen, columns = _subset(train, len(panel.common), seed=[seed, fold, 2])
-        before = panel.source([groups[k] for k in chosen]).taxa(columns)
+        before = panel.source([groups[k] for k in patient[chosen]]).taxa(columns)
         given = donors[own[chosen]].taxa(columns)
         at = _fitted(panel, rows[chosen], columns, (before, given), weight=weight[chosen])
-        by_patient = defaultdict(list)
-        for k in test.tolist():
-            by_patient[after[k].subject_id].append(k)
-        for mine in by_patient.values():
-            found[mine] = flat_scores(
-                panel.dense(rows[mine]),
-                panel.depth[rows[mine]],
-                at,
-                panel.common,
-                donors,
-                panel.source([groups[mine[0]]]),
-            )
-    return found
-
-
-def flat_scores(
-    present: Floats, depth: Floats, at: Floats, common: Floats, donors: Source, before: Source
-) -> Floats:
-    """Return samples × donors log-likelihoods against no donor: only taxa that a donor has take part.
-
-    ``present`` and ``depth`` are samples of one patient, ``before`` (one row) what the patient had, ``at``
-    the coefficients: four of the ground, four of ``before``, four of the donor, one of both together.
-    """
-    where, taxon = np.nonzero(donors.frequency)
-    f, level = donors.frequency[where, taxon], donors.level[where, taxon]
-    gain = f * (at[8] + at[9] * level + at[10] * common[taxon] + at[-1] * before.frequency[0][taxon])
-    own = weighed(at[4:8], common, (before,))[0]
-    found = np.empty((len(present), len(donors.is_known)))
-    for value in np.unique(depth):
-        without = (ground(common, float(value)) @ at[:4] + own)[taxon]
-        cost = np.logaddexp(0, without + gain) - np.logaddexp(0, without)
-        for k in np.flatnonzero(depth == value):
-            found[k] = np.bincount(where, present[k, taxon] * gain - cost, minlength=found.shape[1])
+        test = np.flatnonzero(places == fold)
+        theirs, among = np.unique(patient[test], return_inverse=True)
+        found[test] = against_donors(
+            *(panel.abundance.presence[rows[test]], panel.depth[rows[test]], among, at, panel.common),
+            donors=donors,
+            before=panel.source([groups[k] for k in theirs]),
+        )
     return found
 
 
@@ -304,69 +290,71 @@ def _subject_scores(
     is_before: bool,
     seed: int,
 ) -> Floats:
-    sources = _subject_sources(panel, is_before=is_before)
+    known = _Known(panel, is_before=is_before)
     rows = np.array(panel.rows([c.sample_id or "" for c in mine]), dtype=int)
-    found = np.empty((len(mine), len(panel.subjects)))
-    for fold in range(N_FOLDS):
-        train, test = np.flatnonzero(places != fold), np.flatnonzero(places == fold)
-        if not test.size:
-            continue
+    tests = {int(fold): np.flatnonzero(places == fold) for fold in np.unique(places)}
+    seen = {fold: panel.abundance.presence[rows[test]] for fold, test in tests.items()}
+    fits = {}
+    for fold in tests:
+        train = np.flatnonzero(places != fold)
         chosen, columns = _subset(train, len(panel.common), seed=[seed, fold, int(is_before)])
-        left = [
-            s.taxa(columns) for s in _without_itself(panel, sources, rows[chosen], own[chosen], is_before)
-        ]
-        at = _fitted(panel, rows[chosen], columns, left, weight=weight[chosen])
-        evidence = weighed(at[4:], panel.common, sources)
+        left = [s.taxa(columns) for s in known.of(own[chosen], without=rows[chosen])]
+        fits[fold] = _fitted(panel, rows[chosen], columns, left, weight=weight[chosen])
+    found = np.empty((len(mine), len(panel.subjects)))
+    for start in range(0, len(panel.subjects), BLOCK):
+        who = np.arange(start, min(start + BLOCK, len(panel.subjects)))
+        sources = stacked(known.of(who))
+        for fold, test in tests.items():
+            found[test, start : start + BLOCK] = against_all(
+                seen[fold], panel.depth[rows[test]], fits[fold], panel.common, sources
+            )
+    # Under the own candidate the sample itself does not count.
+    for fold, test in tests.items():
         for start in range(0, len(test), BLOCK):
-            block = test[start : start + BLOCK]
-            found[block] = _block_scores(panel, sources, evidence, rows[block], own[block], at, is_before)
+            some = test[start : start + BLOCK]
+            sources = stacked(known.of(own[some], without=rows[some]))
+            found[some, own[some]] = against_own(
+                seen[fold][start : start + BLOCK], panel.depth[rows[some]], fits[fold], panel.common, sources
+            )
     return found
 
 
-def _block_scores(
-    panel: Panel,
-    sources: Sequence[Source],
-    evidence: Floats,
-    rows: np.ndarray,
-    own: np.ndarray,
-    at: Floats,
-    is_before: bool,
-) -> Floats:
-    """Return the scores of some samples: all candidates, the own one without the sample itself."""
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of patients: samples of the phase, of the other phase, after transplant the donor's."""
 
-    def base(depth: float) -> Floats:
-        return ground(panel.common, depth) @ at[:4]
+    panel: Panel
+    is_before: bool
 
-    present, depth = panel.dense(rows), panel.depth[rows]
-    found = scores(present, depth, evidence, base=base)
-    left = weighed(at[4:], panel.common, _without_itself(panel, sources, rows, own, is_before))
-    found[np.arange(len(rows)), own] = paired_scores(present, depth, left, base=base)
-    return found
+    @cached_property
+    def _given(self) -> tuple[Source, np.ndarray]:
+        """The recorded donors, and the row there of each patient's."""
+        panel = self.panel
+        labels = {
+            c.subject_id: label
+            for c in panel.comparisons
+            if c.is_before is False and (label := recorded_label(c, panel.stools))
+        }
+        names = sorted({"", *labels.values()})
+        place = {name: k for k, name in enumerate(names)}
+        rows = np.array([place[labels.get(s, "")] for s in panel.subjects], dtype=int)
+        return panel.donor_source(names), rows
 
-
-def _subject_sources(panel: Panel, *, is_before: bool) -> tuple[Source, ...]:
-    before = panel.source([panel.rows_before.get(s, ()) for s in panel.subjects])
-    after = panel.source([panel.rows_after.get(s, ()) for s in panel.subjects])
-    if is_before:
-        return before, after
-    given = {
-        c.subject_id: label
-        for c in panel.comparisons
-        if c.is_before is False and (label := recorded_label(c, panel.stools))
-    }
-    return after, before, panel.donor_source([given.get(s, "") for s in panel.subjects])
-
-
-def _without_itself(
-    panel: Panel, sources: Sequence[Source], rows: np.ndarray, own: np.ndarray, is_before: bool
-) -> list[Source]:
-    """Return the sources of each sample's own patient (samples × taxa), the sample left out of its phase."""
-    phase = panel.rows_before if is_before else panel.rows_after
-    groups = [
-        tuple(other for other in phase[panel.subjects[k]] if other != row)
-        for row, k in zip(rows.tolist(), own.tolist(), strict=True)
-    ]
-    return [panel.source(groups), *(source[own] for source in sources[1:])]
+    def of(self, who: np.ndarray, *, without: np.ndarray | None = None) -> list[Source]:
+        """Return the sources of patients, by their numbers; of each without one row of the phase."""
+        panel = self.panel
+        subjects = [panel.subjects[k] for k in who.tolist()]
+        phases = (panel.rows_before, panel.rows_after)
+        phase, other = phases if self.is_before else phases[::-1]
+        mine = [phase.get(s, ()) for s in subjects]
+        if without is not None:
+            left_out = zip(mine, without.tolist(), strict=True)
+            mine = [tuple(r for r in group if r != row) for group, row in left_out]
+        sources = [panel.source(mine), panel.source([other.get(s, ()) for s in subjects])]
+        if not self.is_before:
+            donors, place = self._given
+            sources.append(donors[place[who]])
+        return sources
 
 
 def _subset(train: np.ndarray, n_taxa: int, *, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -388,7 +376,8 @@ def _fitted(
 ) -> Floats:
     """Return the coefficients: four of the ground, then those of the sources."""
     common = panel.common[columns]
-    grounds = np.stack([ground(common, float(d)) for d in panel.depth[list(rows)]])
+    depth, place = np.unique(panel.depth[rows], return_inverse=True)
+    grounds = np.stack([ground(common, float(d)) for d in depth])[place]
     features = np.concatenate([grounds, bearing(common, sources)], axis=-1)
     present = panel.dense(rows, columns)
     each = np.repeat(weight, len(columns))

@@ -12,7 +12,7 @@ factor by which scores must shrink for their softmax to be calibrated on samples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +66,8 @@ class Source:
 
 def source_of(frequency: Floats, proportion: Floats, *, n_samples: Floats) -> Source:
     """Return a source from the mean presence and mean proportion of its samples (candidates × taxa)."""
-    level = np.where(frequency > 0, np.log10(np.maximum(proportion, FLOOR)) + ORIGIN, 0.0)
+    level, there = np.zeros_like(frequency), frequency > 0
+    level[there] = np.log10(np.maximum(proportion[there], FLOOR)) + ORIGIN
     return Source(frequency, level, np.asarray(n_samples) > 0)
 
 
@@ -126,65 +127,41 @@ def fit(features: Floats, present: Floats, *, weight: Floats) -> Floats:
     ``features`` (observations × features), ``present`` 0 or 1, ``weight`` of each observation.
     """
 
-    def loss(at: Floats) -> float:
-        eta = features @ at
-        return float(weight @ (np.logaddexp(0, eta) - present * eta) + RIDGE / 2 * at @ at)
+    from commensal.microbiome._identity_kernels import logistic_terms
 
-    at = np.zeros(features.shape[1])
-    now = loss(at)
+    n = features.shape[1]
+
+    def terms(at: Floats) -> tuple[float, Floats, Floats]:
+        slope, bend = np.empty(n), np.empty((n, n))
+        loss = logistic_terms(features, present, weight, at, slope, bend)
+        bend += np.tril(bend, -1).T + RIDGE * np.eye(n)
+        return loss + RIDGE / 2 * float(at @ at), slope - RIDGE * at, bend
+
+    at = np.zeros(n)
+    now, slope, bend = terms(at)
     for _ in range(30):
-        mean = 1 / (1 + np.exp(-(features @ at)))
-        slope = features.T @ (weight * (present - mean)) - RIDGE * at
-        bend = (features * (weight * mean * (1 - mean))[:, None]).T @ features
-        step = np.linalg.solve(bend + RIDGE * np.eye(len(at)), slope)
-        after = loss(at + step)
-        while after > now + 1e-9 * abs(now) and np.abs(step).max() > 1e-10:
+        step = np.linalg.solve(bend, slope)
+        after = terms(at + step)
+        while after[0] > now + 1e-9 * abs(now) and np.abs(step).max() > 1e-10:
             step /= 2
-            after = loss(at + step)
-        at, now = at + step, after
+            after = terms(at + step)
+        at, (now, slope, bend) = at + step, after
         if np.abs(step).max() < 1e-5:
             break
     return at
 
 
-def scores(present: Floats, depth: Floats, evidence: Floats, *, base: Callable[[float], Floats]) -> Floats:
-    """Return the log-likelihood of each sample under each candidate, up to a constant of the sample.
-
-    ``present`` (samples × taxa) 0 or 1, ``evidence`` (candidates × taxa) log-odds the sources add,
-    ``base(depth)`` (taxa,) the log-odds without them; samples of one depth share a normalising sum.
-    """
-    found = present @ evidence.T
-    for value in np.unique(depth):
-        rows = depth == value
-        found[rows] -= np.logaddexp(0, base(value) + evidence).sum(axis=1)
-    return found
-
-
-def paired_scores(
-    present: Floats, depth: Floats, evidence: Floats, *, base: Callable[[float], Floats]
-) -> Floats:
-    """Return the log-likelihood of row i of ``present`` under row i of ``evidence``, as ``scores`` does."""
-    found = (present * evidence).sum(axis=1)
-    for value in np.unique(depth):
-        rows = depth == value
-        found[rows] -= np.logaddexp(0, base(value) + evidence[rows]).sum(axis=1)
-    return found
-
-
-def temper(found: Floats, own: Floats, *, weight: Floats) -> float:
+def temper(chances: Floats, n_candidates: Floats, *, weight: Floats) -> float:
     """Return the factor that makes the softmax of ``factor × scores`` calibrated on recorded origins.
 
-    ``found`` (samples × candidates, -inf for a candidate that is none), ``own`` the recorded candidate of
-    each sample. It maximises the weighted log-probability of the recorded candidates, each mixed with a
-    hundredth of an equal share, so that a few wrong labels do not flatten all probabilities. Where records
-    and communities have nothing in common the factor is close to zero and all probabilities are equal.
+    ``chances`` (samples × factors) are the probabilities of the recorded candidate by each of the factors
+    tried. It maximises the weighted log-probability of the recorded candidates, each mixed with a hundredth
+    of an equal share, so that a few wrong labels do not flatten all probabilities. Where records and
+    communities have nothing in common the factor is close to zero and all probabilities are equal.
     """
-    values = []
-    floor = WRONG_LABELS / np.maximum(np.isfinite(found).sum(axis=1), 1)
-    for log_factor in LOG_FACTORS:
-        chance = softmax(found * np.exp(log_factor))[np.arange(len(own)), own]
-        far = (log_factor - np.log(USUAL_FACTOR)) / USUAL_SPREAD
-        values.append(weight @ np.log((1 - WRONG_LABELS) * chance + floor) - far**2 / 2)
+    floor = WRONG_LABELS / np.maximum(n_candidates, 1)
+    far = (LOG_FACTORS - np.log(USUAL_FACTOR)) / USUAL_SPREAD
+    values = weight @ np.log((1 - WRONG_LABELS) * chances + floor[:, None]) - far**2 / 2
     return float(np.exp(LOG_FACTORS[int(np.argmax(values))]))
 
 
@@ -204,14 +181,21 @@ def folds_of(names: Sequence[str], *, n_folds: int, seed: int) -> dict[str, int]
 def tempered(found: Floats, own: Floats, *, weight: Floats, places: Floats, seed: int) -> Floats:
     """Return probabilities (samples × candidates): the scores of each fold, tempered by those of the others.
 
-    ``own`` is the recorded candidate of each sample, ``weight`` 0 where none is recorded, ``places`` the
-    fold. Of many samples a seeded draw is enough for one factor.
+    ``found`` is -inf for a candidate that is none, ``own`` the recorded candidate of each sample, ``weight``
+    0 where none is recorded, ``places`` the fold. Of many samples a seeded draw is enough for one factor;
+    what its samples say by each factor is found once for all folds.
     """
+    from commensal.microbiome._identity_kernels import own_chances
+
+    labelled = np.flatnonzero(weight > 0)
+    rng = np.random.default_rng([seed, 3])
+    some = np.sort(rng.choice(labelled, min(len(labelled), MOST_TO_TEMPER), replace=False))
+    said = np.empty((len(some), len(LOG_FACTORS)))
+    own_chances(found[some], own[some], np.exp(LOG_FACTORS), said)
+    n_candidates = np.isfinite(found[some]).sum(axis=1)
     chances = np.empty_like(found)
     for fold in np.unique(places):
-        others = np.flatnonzero((places != fold) & (weight > 0))
-        rng = np.random.default_rng([seed, int(fold), 3])
-        some = np.sort(rng.choice(others, min(len(others), MOST_TO_TEMPER), replace=False))
-        factor = temper(found[some], own[some], weight=weight[some])
+        others = places[some] != fold
+        factor = temper(said[others], n_candidates[others], weight=weight[some[others]])
         chances[places == fold] = softmax(found[places == fold] * factor)
     return chances
