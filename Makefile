@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMMENSAL_DATA ?=
 export COMMENSAL_DATA
 
-.PHONY: help demo test test-all coverage check fix bench docs serve lock clean
+.PHONY: help demo test test-all coverage check fix bench trials docs serve lock clean
 .DEFAULT_GOAL := help
 
 help: ## what each target does
@@ -50,6 +50,9 @@ fix: .venv/dev.stamp ## mend style
 
 bench: .venv/dev.stamp ## speed and memory at three sizes, as ratios to a plain twin or a peer
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+trials: .venv/dev.stamp ## the long trials: what they print is kept, dated, in docs/trials
+	@for file in benchmarks/trial_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 docs: .venv/dev.stamp ## write the generated reference pages again
 	$(BIN)/python docs/generate.py

@@ -24,7 +24,9 @@ from commensal.vocabulary import (
     screening_profile,
 )
 from commensal.vocabulary.eligibility import RULE_SETS
+from commensal.vocabulary.protocols import Protocol, Statement, protocol
 from commensal.vocabulary.sources import sources
+from commensal.vocabulary.taxon_functions import Members, dysbiosis_indices, taxon_functions
 
 REFERENCE = Path(__file__).parent / "reference"
 CONFIDENCE = (
@@ -48,6 +50,8 @@ def pages() -> dict[str, str]:
         "instruments.md": instruments_page(),
         "donor-screening.md": screening_page(),
         "rules.md": rules_page(),
+        "protocols.md": protocols_page(),
+        "taxon-functions.md": functions_page(),
         "sources.md": sources_page(),
     }
 
@@ -276,6 +280,62 @@ def _in_force(rule: Rule) -> str:
     start = f"from {rule.valid_from}" if rule.valid_from else ""
     end = f"until {rule.valid_until}" if rule.valid_until else ""
     return " ".join(filter(None, (start, end)))
+
+
+def protocols_page() -> str:
+    """What the protocol library says of each indication; what is said of all stands once."""
+    of = {i.code: protocol(i.code) for i in indications() if not i.is_group}
+    shared = set.intersection(*(set(p.statements) for p in of.values()))
+    head = ("Section", "Item", "In words", "Source", "Confidence")
+    parts = [
+        "# Protocols\n",
+        f"The protocol library, version {next(iter(of.values())).version}. A plan takes from here what holds "
+        "for the recipient, and says so where no source gives a figure. A physician signs it or leaves it.\n",
+        CONFIDENCE.rstrip() + "\n",
+        "## All indications\n",
+        table(head, [_statement(s) for s in next(iter(of.values())).statements if s in shared]),
+    ]
+    for i in indications():
+        if i.code in of:
+            own = [_statement(s) for s in of[i.code].statements if s not in shared]
+            parts += [f"## {i.label}\n", _courses(of[i.code]), table(head, own) if own else ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _statement(statement: Statement) -> tuple[object, ...]:
+    section = statement.section.replace("_", " ")
+    return section, statement.item, statement.content, statement.source, statement.confidence
+
+
+def _courses(of: Protocol) -> str:
+    names = {r.code: r.label for r in routes()}
+    order = ", ".join(names[code] for code in of.routes.order)
+    lines = [f"Routes in order of preference ({of.routes.source}): {order}. {of.routes.reason}"]
+    lines += [
+        f"- {r.label} ({r.source}, {r.confidence}), by {', '.join(names[c] for c in r.by)}"
+        for r in of.regimens
+    ]
+    return "\n".join((lines[0], "", *lines[1:], "")) if of.regimens else lines[0] + "\n"
+
+
+def functions_page() -> str:
+    """Functions told by names of taxa, and the taxa of the published indices of dysbiosis."""
+    functions = [
+        (f.label, f.label_zh, f.told_at, f.concern, _members(f.members), f.source) for f in taxon_functions()
+    ]
+    indices = [
+        (i.label, i.form, i.low_is, _members(i.numerator), _members(i.denominator), i.source)
+        for i in dysbiosis_indices()
+    ]
+    intro = "# Functions and indices\n\nNothing here reads genes: a function told by names is as good as the "
+    intro += "names. Sources by code: [Sources](sources.md).\n\n"
+    first = table(("Function", "中文", "Told at", "Looked at for", "Members", "Source"), functions)
+    second = table(("Index", "Form", "A low value is", "Above the line", "Below the line", "Source"), indices)
+    return f"{intro}{first}\n## Published indices of dysbiosis\n\n{second}"
+
+
+def _members(members: Members) -> str:
+    return "; ".join(f"{rank.replace('_', ' ')}: {', '.join(names)}" for rank, names in members.items())
 
 
 def sources_page() -> str:

@@ -27,12 +27,14 @@ from commensal.vocabulary import (
 from commensal.vocabulary.instruments.choice import choices
 from commensal.vocabulary.routes import unspecific_routes
 from commensal.vocabulary.sources import sources
+from commensal.vocabulary.taxon_functions import dysbiosis_indices, taxon_functions
 
 BOOKS = (
     adverse_events(),
     analytes(),
     causality_categories(),
     dosing_limits(),
+    dysbiosis_indices(),
     exposure_classes(),
     grades(),
     indications(),
@@ -43,6 +45,7 @@ BOOKS = (
     routes(),
     seriousness_criteria(),
     support_items(),
+    taxon_functions(),
 )
 
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, RefusedError
-from commensal.matching.allocation import Protocol, allocate
+from commensal.matching.allocation import TrialProtocol, allocate
 from commensal.programme.policies import POLICIES, Known
 from commensal.programme.policy_trial import MEASURES, Design, policy_trial
 
@@ -92,7 +92,7 @@ def test_no_policy_gives_more_than_there_is(name: str) -> None:
 def test_the_probability_of_the_null_means_what_it_says() -> None:
     """Worlds drawn from the prior itself: among those given p, a share p were null."""
     rng = np.random.default_rng(5)
-    protocol = Protocol("S", effect_sds=(0.25, 0.5, 1.0))
+    protocol = TrialProtocol("S", effect_sds=(0.25, 0.5, 1.0))
     donors = [f"D{i}" for i in range(8)]
     said, was_null, claims, wrong = [], [], 0, 0
     for _ in range(160):

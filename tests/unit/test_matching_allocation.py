@@ -14,9 +14,9 @@ from scipy.integrate import nquad
 from scipy.stats import norm
 
 from commensal.errors import InputError, RefusedError
-from commensal.matching.allocation import Protocol, allocate, capped, draw
+from commensal.matching.allocation import TrialProtocol, allocate, capped, draw
 
-STUDY = Protocol("NCT00000000")
+STUDY = TrialProtocol("NCT00000000")
 
 
 def outcomes(*rows: tuple[Any, ...]) -> pl.DataFrame:
@@ -36,7 +36,7 @@ def test_nothing_is_allocated_without_a_study() -> None:
     with pytest.raises(RefusedError, match="no study protocol"):
         allocate(outcomes(), donors=named(5), protocol=None)
     with pytest.raises(RefusedError, match="no study"):
-        Protocol("  ")
+        TrialProtocol("  ")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_nothing_is_allocated_without_a_study() -> None:
 )
 def test_a_protocol_is_checked_at_birth(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        Protocol("S", **wrong)
+        TrialProtocol("S", **wrong)
 
 
 def test_before_any_outcome_all_donors_are_alike() -> None:
@@ -128,13 +128,15 @@ def test_posterior_of_the_null_agrees_with_quadrature() -> None:
         w * math.prod(likelihood(x, level + c) for x in counts) for w, c in zip(weight, shifts, strict=True)
     )
     other = sum(w * given_shift(c) for w, c in zip(weight, shifts, strict=True))
-    made = allocate(spread(counts, n=n), donors=named(3), protocol=Protocol("S", effect_sds=(sd,), cap=1.0))
+    made = allocate(
+        spread(counts, n=n), donors=named(3), protocol=TrialProtocol("S", effect_sds=(sd,), cap=1.0)
+    )
     assert made.p_null == pytest.approx(null / (null + other), abs=2e-4)
 
 
 def test_the_probability_of_being_best_agrees_with_drawing() -> None:
     """Where the null is all but ruled out, shares are those of a Thompson draw from the same posterior."""
-    table, protocol = spread([20, 30, 45, 48], n=80), Protocol("S", effect_sds=(1.0,), cap=1.0)
+    table, protocol = spread([20, 30, 45, 48], n=80), TrialProtocol("S", effect_sds=(1.0,), cap=1.0)
     made = allocate(table, donors=named(4), protocol=protocol)
     rng = np.random.default_rng(1)
     # A flat-prior normal approximation: at 80 outcomes a donor, shrinkage by sd 1 is under 6 %.

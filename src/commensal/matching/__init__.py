@@ -1,5 +1,6 @@
 """Donors for a recipient: gates first, then an explained, uncertain order. It does not order treatment."""
 
+from commensal.matching.allocation import Allocation, TrialProtocol, allocate, draw
 from commensal.matching.match import MatchRun, match, still_valid
 from commensal.matching.plan import CarePlan, plan
 from commensal.matching.policy import Policy, read_policy
@@ -7,11 +8,15 @@ from commensal.matching.replan import Replan, replan
 from commensal.matching.stock import Stock, prepare_stock
 
 __all__ = [
+    "Allocation",
     "CarePlan",
     "MatchRun",
     "Policy",
     "Replan",
     "Stock",
+    "TrialProtocol",
+    "allocate",
+    "draw",
     "match",
     "plan",
     "prepare_stock",

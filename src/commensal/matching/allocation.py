@@ -31,7 +31,7 @@ OUTCOME_COLUMNS = ("donor_id", "indication", "n", "n_success")
 
 
 @dataclass(frozen=True)
-class Protocol:
+class TrialProtocol:
     """What a study protocol fixes before the first recipient.
 
     ``study_id`` is the registered study that switches adaptive allocation on. ``prior_null`` is the
@@ -91,7 +91,7 @@ class Allocation:
     are equal; ``much_better`` and ``much_worse`` name the donors whose posterior clears the protocol's bar.
     """
 
-    protocol: Protocol
+    protocol: TrialProtocol
     p_null: float
     probabilities: Mapping[str, float]
     beliefs: tuple[Belief, ...]
@@ -99,7 +99,7 @@ class Allocation:
     much_worse: tuple[str, ...] = field(default=())
 
 
-def allocate(outcomes: pl.DataFrame, *, donors: Sequence[str], protocol: Protocol | None) -> Allocation:
+def allocate(outcomes: pl.DataFrame, *, donors: Sequence[str], protocol: TrialProtocol | None) -> Allocation:
     """Return each donor's share of the next recipients, from the outcomes known so far.
 
     Parameters
@@ -129,7 +129,7 @@ def allocate(outcomes: pl.DataFrame, *, donors: Sequence[str], protocol: Protoco
     if protocol is None:
         raise RefusedError(
             "adaptive allocation is off: no study protocol switches it on",
-            expected="a Protocol with the id of a registered study",
+            expected="a TrialProtocol with the id of a registered study",
             do="choose among eligible donors as usual",
         )
     names = _checked(donors, protocol)
@@ -151,7 +151,7 @@ def allocate(outcomes: pl.DataFrame, *, donors: Sequence[str], protocol: Protoco
     )
 
 
-def _checked(donors: Sequence[str], protocol: Protocol) -> tuple[str, ...]:
+def _checked(donors: Sequence[str], protocol: TrialProtocol) -> tuple[str, ...]:
     if not donors:
         raise InputError("there is no donor to allocate", expected="at least one")
     if len(set(donors)) < len(donors):
@@ -232,7 +232,7 @@ class _Posterior:
         return better, worse
 
 
-def _posterior(likelihood: np.ndarray, protocol: Protocol) -> _Posterior:
+def _posterior(likelihood: np.ndarray, protocol: TrialProtocol) -> _Posterior:
     """Weigh the null and every world of the alternative by their marginal likelihoods."""
     log_shift = -0.5 * (SHIFTS / SHIFT_SD) ** 2
     log_shift = log_shift - logsumexp(log_shift)
@@ -270,7 +270,7 @@ def _beliefs(
     posterior: _Posterior,
     best: np.ndarray,
     *,
-    protocol: Protocol,
+    protocol: TrialProtocol,
 ) -> tuple[Belief, ...]:
     sums = table.group_by("donor_id").agg(pl.col("n").sum(), pl.col("n_success").sum())
     counts = {donor: (n, successes) for donor, n, successes in sums.iter_rows()}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from commensal.matching.allocation import OUTCOME_COLUMNS, Protocol, allocate, draw
+from commensal.matching.allocation import OUTCOME_COLUMNS, TrialProtocol, allocate, draw
 
-PROTOCOL = Protocol(study_id="simulated policy trial")
+PROTOCOL = TrialProtocol(study_id="simulated policy trial")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from commensal.study.declaration import Table, code, date, flag, identifier, integer, number, text, word
+from commensal.vocabulary.protocols import SECTIONS
+from commensal.vocabulary.replanning import ANSWERS, OPTIONS
 
 MATCH_RUNS = Table(
     "match_runs",
@@ -147,21 +149,7 @@ CARE_PLANS = Table(
         integer("position", "Order of the item, from 1."),
         code(
             "section",
-            (
-                "evidence",
-                "eligibility",
-                "tests_before",
-                "preparation",
-                "route",
-                "product",
-                "dose",
-                "sessions",
-                "supportive",
-                "observation",
-                "follow_up",
-                "stop_rules",
-                "limits",
-            ),
+            SECTIONS,
             "Part of the plan.",
         ),
         word("item", "What it is."),
@@ -186,23 +174,14 @@ REPLANS = Table(
         identifier("replan_id", "Hash of the inputs and versions."),
         identifier("patient_id", "Recipient."),
         integer("week", "Week of the assessment."),
-        code("engrafted", ("yes", "no", "undetermined"), "Whether the donor's community settled."),
-        code("responded", ("yes", "no", "undetermined"), "Whether the patient responded."),
+        code("engrafted", ANSWERS, "Whether the donor's community settled."),
+        code("responded", ANSWERS, "Whether the patient responded."),
         text("engrafted_because", "What it rests on."),
         text("responded_because", "What it rests on."),
         integer("position", "Order in which the options are shown; no order of preference."),
         code(
             "option",
-            (
-                "observe",
-                "repeat_same_donor",
-                "repeat_other_donor",
-                "other_route",
-                "other_preparation",
-                "stop",
-                "retreat_now",
-                "refer",
-            ),
+            OPTIONS,
             "The option.",
         ),
         text("content", "The option in words."),
