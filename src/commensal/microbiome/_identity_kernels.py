@@ -94,11 +94,14 @@ def add_up(indptr, indices, depth, evidence, normaliser, found):
 
     ``depth`` (samples,) is the row of ``normaliser`` that a sample reads.
     """
-    for i in range(found.shape[0]):
-        total = -normaliser[depth[i]]
+    n_samples, n_candidates = found.shape
+    for i in range(n_samples):
+        for j in range(n_candidates):
+            found[i, j] = -normaliser[depth[i], j]
         for k in range(indptr[i], indptr[i + 1]):
-            total += evidence[indices[k]]
-        found[i] = total
+            t = indices[k]
+            for j in range(n_candidates):
+                found[i, j] += evidence[t, j]
 
 
 @njit(cache=True)
@@ -115,61 +118,66 @@ def add_up_paired(indptr, indices, depth, evidence, normaliser, found):
 def donor_costs(odds, before, gain, both, alone, together, most, cost):
     """Write each donor's sum over taxa of log(1 + odds · exp(its gain)) - log(1 + odds) into ``cost``.
 
-    ``odds`` (taxa,) the odds without a donor, ``before`` (taxa,) the share of the patient's samples from before
-    with the taxon. The gain is ``gain + before · both`` (taxa × donors); ``alone`` is its exponential where
-    ``before`` is 0, ``together`` where it is 1, as for most patients. ``most`` (taxa,) bounds its size.
+    ``odds`` (taxa,) the odds without a donor, ``before`` (taxa,) the share of the patient's samples from
+    before with the taxon. The gain is ``gain + before · both`` (taxa × donors); ``alone`` is its exponential
+    where ``before`` is 0, ``together`` where it is 1, as for most patients; ``most`` (taxa,) bounds its size.
     """
+    n_taxa, n_donors = gain.shape
+    product = np.ones(n_donors)
     cost[:] = 0.0
-    product = np.ones(len(cost))
     size = 0.0
-    for t in range(len(odds)):
+    for t in range(n_taxa):
         if most[t] == 0.0:
             continue
         if size + most[t] > SAFE:
-            cost += np.log(product)
-            product[:] = 1.0
+            for j in range(n_donors):
+                cost[j] += math.log(product[j])
+                product[j] = 1.0
             size = 0.0
         size += most[t]
-        share = 1.0 / (1.0 + odds[t])
-        if before[t] == 0.0:
-            product *= (1.0 + odds[t] * alone[t]) * share
-        elif before[t] == 1.0:
-            product *= (1.0 + odds[t] * together[t]) * share
+        x, b = odds[t], before[t]
+        share = 1.0 / (1.0 + x)
+        if b == 0.0:
+            for j in range(n_donors):
+                product[j] *= (1.0 + x * alone[t, j]) * share
+        elif b == 1.0:
+            for j in range(n_donors):
+                product[j] *= (1.0 + x * together[t, j]) * share
         else:
-            product *= (1.0 + odds[t] * np.exp(gain[t] + before[t] * both[t])) * share
-    cost += np.log(product)
+            for j in range(n_donors):
+                product[j] *= (1.0 + x * math.exp(gain[t, j] + b * both[t, j])) * share
+    for j in range(n_donors):
+        cost[j] += math.log(product[j])
 
 
 @njit(cache=True)
-def add_up_donors(indptr, indices, depth, patient, order, ground, own, before, gain, both, found):
+def add_up_donors(
+    indptr, indices, depth, patient, order, ground, own, before, gain, both, alone, together, most, found
+):
     """Write the score of each sample under each donor, against no donor at all, into ``found``.
 
     ``order`` are the samples, those of one patient and depth together, which share their normalising sums.
     ``ground`` (depths × taxa) log-odds without sources, ``own`` (patients × taxa) what the patient's samples
-    from before add, ``before`` (patients × taxa) the share of these with the taxon, ``gain`` (taxa × donors)
-    what a donor adds, and ``both`` what more where the patient had the taxon.
+    from before add, ``before`` (patients × taxa) the share of these with the taxon; the rest as in
+    ``donor_costs``.
     """
     n_taxa, n_donors = gain.shape
-    alone, together = np.exp(gain), np.exp(gain + both)
-    most = np.empty(n_taxa)
-    for t in range(n_taxa):
-        most[t] = (np.abs(gain[t]) + np.abs(both[t])).max()
-    cost = np.empty(n_donors)
+    odds, cost = np.empty(n_taxa), np.empty(n_donors)
     last_patient, last_depth = -1, -1
     for i in order:
         p, d = patient[i], depth[i]
         if p != last_patient or d != last_depth:
             last_patient, last_depth = p, d
-            odds = np.exp(ground[d] + own[p])
+            for t in range(n_taxa):
+                odds[t] = math.exp(ground[d, t] + own[p, t])
             donor_costs(odds, before[p], gain, both, alone, together, most, cost)
-        total = -cost
+        for j in range(n_donors):
+            found[i, j] = -cost[j]
         for k in range(indptr[i], indptr[i + 1]):
             t = indices[k]
-            if before[p, t] > 0.0:
-                total += gain[t] + before[p, t] * both[t]
-            else:
-                total += gain[t]
-        found[i] = total
+            b = before[p, t]
+            for j in range(n_donors):
+                found[i, j] += gain[t, j] + b * both[t, j]
 
 
 @njit(cache=True)

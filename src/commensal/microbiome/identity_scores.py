@@ -94,12 +94,13 @@ def against_donors(
     from commensal.microbiome._identity_kernels import add_up_donors
 
     values, place = np.unique(depth, return_inverse=True)
-    gain = donors.frequency * (at[8] + at[9] * donors.level + at[10] * common)
-    both = at[12] * donors.frequency
-    found = np.empty((presence.shape[0], len(gain)))
+    gain = np.ascontiguousarray((donors.frequency * (at[8] + at[9] * donors.level + at[10] * common)).T)
+    both = np.ascontiguousarray(at[12] * donors.frequency.T)
+    most = (np.abs(gain) + np.abs(both)).max(axis=1)
+    found = np.empty((presence.shape[0], gain.shape[1]))
     add_up_donors(
         *(*_rows(presence), place, patient, np.lexsort((place, patient))),
         *(_grounds(values, at, common), weighed(at[4:8], common, (before,)), before.frequency),
-        *(np.ascontiguousarray(gain.T), np.ascontiguousarray(both.T), found),
+        *(gain, both, np.exp(gain), np.exp(gain + both), most, found),
     )
     return found
