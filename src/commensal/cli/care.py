@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from commensal.cli.options import OnDay, Out, PlannedRoute, Recipient, StudyFolder, StudyId, day_of
+from commensal.cli.options import (
+    Answers,
+    OnDay,
+    Out,
+    PlannedRoute,
+    Recipient,
+    StudyFolder,
+    StudyId,
+    answers_in,
+    day_of,
+)
 
 app = typer.Typer()
 
@@ -21,6 +31,7 @@ def match(
     profile: Annotated[str, typer.Option(help="Screening profile the donors are judged by.")] = "STRICT",
     route: PlannedRoute = None,
     study_id: StudyId = None,
+    answers: Answers = None,
     policy: Annotated[
         str | None, typer.Option(help="Policy of the ranking: a shipped one by name, or a TOML file.")
     ] = None,
@@ -47,6 +58,7 @@ def match(
         profile=profile,
         route=route,
         study_id=study_id,
+        answers=answers_in(answers),
         policy=read_policy(policy),
         evidence=None if evidence is None else read_results(evidence),
     )
@@ -65,6 +77,7 @@ def plan(
     on: OnDay = None,
     route: PlannedRoute = None,
     study_id: StudyId = None,
+    answers: Answers = None,
     week: Annotated[
         int | None,
         typer.Option(help="Write the options after follow-up at this week too (4 is the convention).", min=1),
@@ -82,7 +95,15 @@ def plan(
 
     opened = open_study(study)
     on_day = day_of(on, opened.manifest)
-    tables = plan_care(opened, recipient=recipient, on_day=on_day, route=route, study_id=study_id).tables
+    made = plan_care(
+        opened,
+        recipient=recipient,
+        on_day=on_day,
+        route=route,
+        study_id=study_id,
+        answers=answers_in(answers),
+    )
+    tables = made.tables
     if week is not None:
         tables = {**tables, **replan(opened, recipient=recipient, on_day=on_day, week=week).tables}
     say_results(write_with_report(tables, out), "care_plans")

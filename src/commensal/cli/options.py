@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,12 +26,40 @@ PlannedRoute = Annotated[
 StudyId = Annotated[
     str | None, typer.Option(help="Trial the recipient is treated in, where no consent names it.")
 ]
+Answers = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML file of bedside answers, fact = value, to what no table holds: can_be_pregnant = false."
+    ),
+]
+
+
+def answers_in(path: Path | None) -> dict[str, Any] | None:
+    """Return the bedside answers of a file. Refuses (InputError) a file that is no TOML of single values."""
+    from commensal.errors import InputError
+
+    if path is None:
+        return None
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", expected="TOML, fact = value") from error
+    if nested := [fact for fact, value in found.items() if isinstance(value, dict | list)]:
+        raise InputError(f"{path}: {nested[0]!r} is not one value", expected="fact = value")
+    return found
 
 
 def day_of(on: str | None, manifest: Manifest) -> int:
-    """Return the day meant, in days since 1970-01-01: the date given, else the study's data cut."""
+    """Return the day meant: the date given, else the study's data cut, in days since 1970-01-01.
+
+    In a study without dates it is day 0, the recipient's index; a date is refused there.
+    """
     from commensal.errors import InputError
 
+    if manifest.clock == "patient":
+        if on is not None:
+            raise InputError("this study has no dates", do="leave out --on: day 0 is the recipient's index")
+        return 0
     if on is not None:
         return (date_of(on) - date(1970, 1, 1)).days
     if manifest.data_cut_day is None:

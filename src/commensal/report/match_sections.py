@@ -42,7 +42,7 @@ def match_run(tables: Tables) -> Section | None:
 
 
 def _scores(rankings: pl.DataFrame) -> Figure | None:
-    ranked = rankings.filter(pl.col("score").is_not_null()).sort("rank", "unit_id")
+    ranked = rankings.filter(pl.col("score").is_not_null()).sort("score", "unit_id", descending=[True, False])
     if ranked.is_empty():
         return None
     best = ranked.unique("donor_id", keep="first", maintain_order=True).head(MOST_LOTS)
@@ -56,11 +56,11 @@ def _scores(rankings: pl.DataFrame) -> Figure | None:
 
 
 def _parts(parts: pl.DataFrame, rankings: pl.DataFrame) -> Figure | None:
-    ranks = rankings.select("unit_id", "rank")
-    known = parts.filter(pl.col("value").is_not_null()).join(ranks, on="unit_id", how="left")
+    scores = rankings.select("unit_id", "score")
+    known = parts.filter(pl.col("value").is_not_null()).join(scores, on="unit_id", how="left")
     if known.is_empty():
         return None
-    first = known.sort("rank", "unit_id", nulls_last=True, maintain_order=True).unique(
+    first = known.sort(-pl.col("score"), "unit_id", nulls_last=True, maintain_order=True).unique(
         ["donor_id", "part"], keep="first", maintain_order=True
     )
     donors = first["donor_id"].unique(maintain_order=True).head(MOST_DONORS)
@@ -96,7 +96,8 @@ def _refused(refusals: pl.DataFrame) -> Figure | None:
     counts = (
         refusals.group_by("rule_id", "verdict").agg(n=pl.col("unit_id").n_unique()).sort("rule_id", "verdict")
     )
-    chart = charts.refusals(counts.rename({"rule_id": "rule"}))
+    named = counts.with_columns(rule=pl.col("rule_id").map_elements(words.rule, return_dtype=pl.String))
+    chart = charts.refusals(named)
     return Figure(
         chart, "Lots kept back, by rule. A lot is kept back by every rule it fails or cannot answer."
     )

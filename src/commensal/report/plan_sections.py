@@ -27,23 +27,34 @@ def care_plan(tables: Tables) -> Section | None:
         f"From {rows['protocol'].drop_nulls().first() or 'the protocol library'}. A physician signs a plan "
         "or leaves it; it changes no other treatment.",
         cautions=cautions[:12],
-        tables=tuple(_plan_part(rows.filter(section=part), part) for part in parts),
+        tables=tuple(view for part in parts for view in _plan_part(rows.filter(section=part), part)),
     )
 
 
-def _plan_part(rows: pl.DataFrame, part: str) -> TableView:
-    cells = tuple(
-        (
-            r["item"] or "",
-            r["content"] or "",
-            "" if r["day"] is None else f"day {r['day']}",
-            words.VERDICTS.get(r["verdict"], ""),
-            r["reason"] or "",
-            r["source"] or "",
-        )
-        for r in rows.iter_rows(named=True)
+def _plan_part(rows: pl.DataFrame, part: str) -> list[TableView]:
+    """Return the table of one section; rules that are met stand folded below it."""
+    is_met = (
+        pl.col("rule_id").is_not_null() & (pl.col("verdict") == "met") & (pl.col("section") == "eligibility")
     )
-    return TableView(words.plain(part), ("Item", "In words", "When", "Rule", "Why", "Source"), cells)
+    name, met = words.plain(part), rows.filter(is_met)
+    views = [_items(rows.filter(~is_met.fill_null(False)), name)]
+    return [*views, _items(met, f"{name}: {met.height} rules met", is_folded=True)] if met.height else views
+
+
+def _items(rows: pl.DataFrame, caption: str, *, is_folded: bool = False) -> TableView:
+    """Return items as a table: columns that say nothing are left out, sources stand numbered below."""
+    sources = rows["source"].drop_nulls().unique(maintain_order=True).to_list()
+    columns = {
+        "Item": rows["item"].to_list(),
+        "In words": rows["content"].to_list(),
+        "When": [None if day is None else f"day {day}" for day in rows["day"]],
+        "Rule": [words.VERDICTS.get(verdict) for verdict in rows["verdict"]],
+        "Why": rows["reason"].to_list(),
+        "Source": [None if source is None else f"{sources.index(source) + 1}" for source in rows["source"]],
+    }
+    told = {name: cells for name, cells in columns.items() if name == "Item" or any(cells)}
+    cells = tuple(tuple(cell or "" for cell in row) for row in zip(*told.values(), strict=True))
+    return TableView(caption, tuple(told), cells, is_folded=is_folded, notes=tuple(sources))
 
 
 def replan(tables: Tables) -> Section | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+from commensal.vocabulary import rule_set
 from commensal.vocabulary.adverse_events import adverse_events
+from commensal.vocabulary.eligibility import RULE_SETS
 from commensal.vocabulary.indications import indications
 from commensal.vocabulary.routes import routes
 
@@ -174,6 +176,18 @@ def level(variable: str | None, code: str | None) -> str:
         return {"true": "yes", "false": "no"}[code]
     known = _vocabulary(variable or "").get(code)
     return known[0].upper() + known[1:] if known else plain(code)
+
+
+def rule(rule_id: str) -> str:
+    """A rule by its id and its sentence; what stands after a dot, one part of the rule, keeps its name."""
+    whole, _, part = rule_id.partition(".")
+    sentence = _rules().get(whole, "")
+    return " ".join(filter(None, (whole, f"({plain(part)})" if part else "", sentence)))
+
+
+@cache
+def _rules() -> dict[str, str]:
+    return {r.id: r.sentence for name in RULE_SETS for r in rule_set(name)}
 
 
 @cache

@@ -19,7 +19,12 @@ def scores(rows: pl.DataFrame) -> Chart:
     bands = rows["band"].unique(maintain_order=True).to_list()
     base = alt.Chart(rows).encode(y=alt.Y("label:N", sort=None, title=None))
     rule = base.mark_rule(strokeWidth=2, color=SOFT).encode(
-        x=alt.X("lower:Q", title="Score (0 to 1, higher is preferred)", scale=alt.Scale(domain=[0, 1])),
+        x=alt.X(
+            "lower:Q",
+            title="Score (0 to 1, higher is preferred)",
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(tickCount=10, format=".1f"),
+        ),
         x2="upper:Q",
     )
     point = base.mark_point(filled=True, size=60, opacity=1).encode(
@@ -56,12 +61,12 @@ def refusals(counts: pl.DataFrame) -> Chart:
         .mark_bar(size=11)
         .encode(
             y=alt.Y("rule:N", sort=None, title=None, axis=alt.Axis(labelLimit=420)),
-            x=alt.X("n:Q", title="Lots", axis=alt.Axis(format="d", tickMinStep=1)),
+            x=alt.X("n:Q", title="Lots", axis=alt.Axis(format="d", tickMinStep=1, tickCount=4)),
             color=alt.Color(
                 "answer:N", scale=alt.Scale(domain=names, range=[PALETTE[1], PALETTE[5]]), title=None
             ),
         )
-        .properties(width=WIDTH - 420, height={"step": ROW})
+        .properties(width=WIDTH - 440, height={"step": ROW})
     )
 
 
