@@ -2,10 +2,12 @@
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from commensal.microbiome import identity_evidence, identity_model
 from commensal.microbiome.identity import identify
 from commensal.microbiome.identity_model import (
     LOG_FACTORS,
@@ -173,3 +175,25 @@ def test_the_order_of_rows_is_nothing() -> None:
     assert first.equals(second)
     assert first["donor_probability"].count() == 8
     assert first["subject_probability"].count() == 16
+
+
+@pytest.mark.slow
+def test_the_size_of_blocks_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = identify(drawn_study(2))
+    for block in (1, 3):
+        monkeypatch.setattr(identity_evidence, "BLOCK", block)
+        assert identify(drawn_study(2)).equals(whole)
+
+
+def test_a_draw_of_samples_tempers_as_all_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    n = 600
+    found, own = rng.normal(0, 20, (n, 30)), rng.integers(0, 30, n)
+    found[np.arange(n), own] += 25
+    places, weight = rng.integers(0, 10, n), np.ones(n)
+    whole = tempered(found, own, weight=weight, places=places, seed=0)
+    monkeypatch.setattr(identity_model, "MOST_TO_TEMPER", 300)
+    drawn = tempered(found, own, weight=weight, places=places, seed=0)
+    assert np.array_equal(drawn, tempered(found, own, weight=weight, places=places, seed=0))
+    assert not np.array_equal(drawn, whole)
+    assert np.abs(drawn - whole).max() < 0.1

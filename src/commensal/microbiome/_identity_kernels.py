@@ -18,6 +18,15 @@ NOTHING = -45.0
 
 
 @njit(cache=True)
+def sum_rows(indptr, indices, data, starts, members, total):
+    """Add up rows of a CSR matrix: group g of ``total`` is rows ``members[starts[g] : starts[g + 1]]``."""
+    for g in range(total.shape[0]):
+        for m in range(starts[g], starts[g + 1]):
+            for k in range(indptr[members[m]], indptr[members[m] + 1]):
+                total[g, indices[k]] += data[k]
+
+
+@njit(cache=True)
 def logistic_terms(features, present, weight, at, slope, bend):
     """Return the weighted negative log-likelihood of a logistic regression at ``at``.
 

@@ -118,12 +118,14 @@ class Panel:
 
     def mean(self, groups: Sequence[tuple[int, ...]], values: Matrix) -> Floats:
         """Return the mean of each group of rows (groups × taxa); zero for an empty group."""
+        from commensal.microbiome._identity_kernels import sum_rows
+
         size = np.array([len(g) for g in groups], dtype=int)
-        owner = np.repeat(np.arange(len(groups)), size)
+        starts = np.concatenate([[0], np.cumsum(size)])
         member = np.array([row for g in groups for row in g], dtype=int)
-        shape = (len(groups), values.shape[0])
-        joining = sparse.csr_array((1.0 / size[owner], (owner, member)), shape=shape)
-        return (joining @ values).toarray()
+        total = np.zeros((len(groups), values.shape[1]))
+        sum_rows(values.indptr, values.indices, values.data, starts, member, total)
+        return total / np.maximum(size, 1)[:, None]
 
     def source(self, groups: Sequence[tuple[int, ...]]) -> Source:
         """Return what groups of rows say, one row a group."""
