@@ -22,7 +22,11 @@ def test_no_study_is_2(refused, tmp_path):
         ("run", "--out", tmp_path / "r"),
         ("engraft", "--out", tmp_path / "e"),
         ("trace", "--unit", "u"),
+        ("attribute", "--out", tmp_path / "a"),
+        ("dysbiosis", "--out", tmp_path / "d"),
+        ("identify", "--out", tmp_path / "i"),
         ("match", "--recipient", "p", "--out", tmp_path / "m"),
+        ("plan", "--recipient", "p", "--out", tmp_path / "p"),
     ):
         assert "nowhere" in refused(*command, tmp_path / "nowhere", code=2)
     assert "commensal run" in refused("report", tmp_path / "nowhere", "--out", tmp_path / "r.html", code=2)
@@ -71,6 +75,11 @@ def test_an_output_that_exists_is_5_and_stays_as_it_is(refused, tidy, study, tmp
         ("import", "tidy", tidy),
         ("run", study),
         ("engraft", study),
+        ("attribute", study),
+        ("dysbiosis", study),
+        ("identify", study),
+        ("match", study, "--recipient", "p1"),
+        ("plan", study, "--recipient", "p1"),
         ("merge", study, study),
         ("simulate",),
         ("demo",),

@@ -44,8 +44,8 @@ def test_the_version_is_said(commensal):
 
 def test_commands_are_those_of_the_design():
     assert set(COMMANDS) >= {
-        "demo", "simulate", "import", "merge", "check", "run", "engraft", "match", "trace", "report",
-        "serve", "load", "freeze",
+        "demo", "simulate", "import", "merge", "check", "run", "engraft", "attribute", "dysbiosis",
+        "identify", "match", "plan", "trace", "report", "serve", "load", "freeze",
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from commensal.cli.options import (
     answers_in,
     day_of,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer()
 
@@ -51,22 +54,30 @@ def match(
     from commensal.study import open_study, read_results
 
     opened = open_study(study)
-    found = match_lots(
-        opened,
-        recipient=recipient,
-        on_day=day_of(on, opened.manifest),
-        profile=profile,
-        route=route,
-        study_id=study_id,
-        answers=answers_in(answers),
-        policy=read_policy(policy),
-        evidence=None if evidence is None else read_results(evidence),
+    on_day = day_of(on, opened.manifest)
+    known, weights = answers_in(answers), read_policy(policy)
+    tables = None if evidence is None else read_results(evidence)
+    made = write_with_report(
+        "looking at every lot",
+        lambda: (
+            match_lots(
+                opened,
+                recipient=recipient,
+                on_day=on_day,
+                profile=profile,
+                route=route,
+                study_id=study_id,
+                answers=known,
+                policy=weights,
+                evidence=tables,
+            ).tables
+        ),
+        out,
     )
-    folder = write_with_report(found.tables, out)
-    row = found.match_run.row(0, named=True)
+    row = made["match_runs"].row(0, named=True)
     typer.echo(row["statement"])
-    typer.echo(f"{row['n_eligible']} of {row['n_candidates']} lots pass every gate on {row['matched_on']}.")
-    say_results(folder, "rankings")
+    typer.echo(f"{row['n_eligible']} of {row['n_candidates']} lots pass every gate.")
+    say_results(out, "rankings")
 
 
 @app.command(epilog="Example: commensal plan study/ --recipient P0001 --on 2026-01-31 --out plan/")
@@ -94,16 +105,16 @@ def plan(
     from commensal.study import open_study
 
     opened = open_study(study)
-    on_day = day_of(on, opened.manifest)
-    made = plan_care(
-        opened,
-        recipient=recipient,
-        on_day=on_day,
-        route=route,
-        study_id=study_id,
-        answers=answers_in(answers),
-    )
-    tables = made.tables
-    if week is not None:
-        tables = {**tables, **replan(opened, recipient=recipient, on_day=on_day, week=week).tables}
-    say_results(write_with_report(tables, out), "care_plans")
+    on_day, known = day_of(on, opened.manifest), answers_in(answers)
+
+    def made() -> dict[str, pl.DataFrame]:
+        planned = plan_care(
+            opened, recipient=recipient, on_day=on_day, route=route, study_id=study_id, answers=known
+        ).tables
+        if week is None:
+            return planned
+        after = replan(opened, recipient=recipient, on_day=on_day, week=week, study_id=study_id)
+        return {**planned, **after.tables}
+
+    write_with_report("the care plan", made, out)
+    say_results(out, "care_plans")

@@ -23,9 +23,9 @@ def engraft(study: StudyFolder, out: Out, seed: Seed = 1) -> None:
     from commensal.programme import panel, read_analysis
     from commensal.study import open_study
 
-    default = read_analysis()
-    tables = panel(open_study(study), seed=seed, level=default.level)
-    say_results(write_with_report(tables, out), "engraftment")
+    opened, level = open_study(study), read_analysis().level
+    write_with_report("engraftment", lambda: panel(opened, seed=seed, level=level), out)
+    say_results(out, "engraftment")
 
 
 @app.command(epilog="Example: commensal attribute study/ --out attribution/")
@@ -44,8 +44,13 @@ def attribute(
     from commensal.microbiome import attribute as attribute_study
     from commensal.study import open_study
 
-    tables = {"attributions": attribute_study(open_study(study), other_donors=other_donors)}
-    say_results(write_with_report(tables, out), "attributions")
+    opened = open_study(study)
+    write_with_report(
+        "sources of the communities",
+        lambda: {"attributions": attribute_study(opened, other_donors=other_donors)},
+        out,
+    )
+    say_results(out, "attributions")
 
 
 @app.command(epilog="Example: commensal dysbiosis study/ --reference healthy/ --out dysbiosis/")
@@ -66,9 +71,11 @@ def dysbiosis(
     from commensal.microbiome import dysbiosis as measure_dysbiosis
     from commensal.study import open_study
 
-    healthy = None if reference is None else open_study(reference)
-    tables = measure_dysbiosis(open_study(study), reference=healthy, seed=seed)
-    say_results(write_with_report(tables, out), "dysbiosis")
+    opened, healthy = open_study(study), None if reference is None else open_study(reference)
+    write_with_report(
+        "against the reference", lambda: measure_dysbiosis(opened, reference=healthy, seed=seed), out
+    )
+    say_results(out, "dysbiosis")
 
 
 @app.command(epilog="Example: commensal identify study/ --out identity/")
@@ -81,8 +88,10 @@ def identify(study: StudyFolder, out: Out, seed: Seed = 1) -> None:
     from commensal.microbiome import identify as identify_samples
     from commensal.study import open_study
 
-    found = identify_samples(open_study(study), seed=seed)
-    folder = write_with_report({"identity": found}, out)
-    for verdict, n in sorted(found["verdict"].value_counts().iter_rows()):
+    opened = open_study(study)
+    made = write_with_report(
+        "whose sample is whose", lambda: {"identity": identify_samples(opened, seed=seed)}, out
+    )
+    for verdict, n in sorted(made["identity"]["verdict"].value_counts().iter_rows()):
         typer.echo(f"  {verdict:<14}{n:>8,} samples")
-    say_results(folder, "identity")
+    say_results(out, "identity")

@@ -52,19 +52,21 @@ def answers_in(path: Path | None) -> dict[str, Any] | None:
 def day_of(on: str | None, manifest: Manifest) -> int:
     """Return the day meant: the date given, else the study's data cut, in days since 1970-01-01.
 
-    In a study without dates it is day 0, the recipient's index; a date is refused there.
+    In a study without a calendar it is day 0, the recipient's index; a date is refused there.
     """
-    from commensal.errors import InputError
+    from commensal.errors import InputError, RefusedError
 
+    day = None if on is None else (date_of(on) - date(1970, 1, 1)).days
     if manifest.clock == "patient":
-        if on is not None:
-            raise InputError("this study has no dates", do="leave out --on: day 0 is the recipient's index")
+        if day is not None:
+            raise RefusedError(
+                "this study has no calendar", do="leave out --on: day 0 is the recipient's index"
+            )
         return 0
-    if on is not None:
-        return (date_of(on) - date(1970, 1, 1)).days
-    if manifest.data_cut_day is None:
+    meant = manifest.data_cut_day if day is None else day
+    if meant is None:
         raise InputError("the study names no data cut", do="name the day: --on YYYY-MM-DD")
-    return manifest.data_cut_day
+    return meant
 
 
 def date_of(on: str) -> date:

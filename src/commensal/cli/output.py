@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from commensal.cli.progress import progress
 from commensal.study.folder import move_into_place, new_folder
 
 if TYPE_CHECKING:
     import polars as pl
+
+    Tables = Mapping[str, pl.DataFrame]
 
 
 @contextmanager
@@ -38,15 +41,21 @@ def shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def write_with_report(tables: Mapping[str, pl.DataFrame], out: Path) -> Path:
-    """Write result tables and the page that shows them into the new folder ``out``; return it."""
+def write_with_report(what: str, make: Callable[[], Tables], out: Path) -> Tables:
+    """Make result tables, write them and the page that shows them into the new folder ``out``; return them.
+
+    ``what`` is said while they are made. Refuses (OutputExistsError) where ``out`` exists, before any work.
+    """
     from commensal.report import render
     from commensal.study import write_results
 
-    with new_output(out) as folder:
+    with new_output(out) as folder, progress() as told:
+        told(what, 0.0)
+        tables = make()
+        told("drawing the page", 0.8)
         write_results(tables, folder)
         render(folder, folder / "report.html")
-    return out
+    return tables
 
 
 def say_results(folder: Path, table: str) -> None:
