@@ -81,7 +81,7 @@ def log_rising(shape, count, scale):
 
 @njit(cache=True)
 def marginal(mean, var, count, total):
-    """Poisson count of a gamma share: log probability up to a constant of the count, posterior mean, variance."""
+    """Poisson count of a gamma share: log probability less terms of the count, posterior mean, variance."""
     shape, rate = mean * mean / var, mean / var
     summed = rate + total
     log_p = shape * math.log(rate / summed) + log_rising(shape, count, summed)

@@ -59,37 +59,75 @@ def attribute_counts(
     Notes: each source is fitted as the stool shown, as another stool of the same person, and with a drift
     learnt from the sink; a fixed map weighs the fits. Nothing is drawn; each sink is worked alone.
     """
-    import commensal.microbiome._attribution_kernels as kernels  # numba: imported late
-
-    read, shown = _counts(sinks, "sink"), _counts(sources, "source")
-    members, left_out, communities = _checked(read, shown, members, people, left_out, level)
+    fits = fits_of(sinks, sources, members=members, people=people, left_out=left_out)
+    if not 0.0 < level < 1.0:
+        raise InputError(f"a level of {level}", expected="between 0 and 1")
     model = model or published_map()
-    n, k = members.shape
+    n, k = fits.members.shape
     shape = (n, k + 1)
     found = Shares(np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros((n, k)))
-    depths = np.asarray(shown.sum(axis=1), dtype=float).ravel()
-    profiles = shown / depths[:, None] if shown.shape[0] else shown
-    profiles = _csr(profiles)
-    apart = kernels.variation(profiles.data)
-    has = (communities > 0).astype(float)
-    share_sum, seen_sum = (np.asarray(m.sum(axis=0), dtype=float).ravel() for m in (communities, has))
-    is_source = _is_source(members)
     for first in range(0, n, SINKS_AT_ONCE):
         part = slice(first, min(first + SINKS_AT_ONCE, n))
-        rows = _csr(read[part])
-        features = np.zeros((rows.shape[0], k + 1, kernels.N_FEATURES))
-        kernels.fit_all(
-            *(rows.indptr, rows.indices, rows.data),
-            *(profiles.indptr, profiles.indices, profiles.data, apart, depths),
-            *(communities.indptr, communities.indices, communities.data, share_sum, seen_sum),
-            *(members[part], left_out[part], features, found.drift[part]),
-        )
-        share, concentration = model.shares(features, is_source=is_source[part])
-        lower, upper = interval(share, concentration, level=level)
+        is_source = fits.is_source[part]
+        features, found.drift[part] = fits.features(part)
+        share, concentration = model.shares(features, is_source=is_source)
+        lower, upper = interval(share, concentration, level=level, stretch=model.stretch)
         for target, value in ((found.proportion, share), (found.lower, lower), (found.upper, upper)):
             # The unknown stands after the last source of its row; it is moved to the last column.
-            target[part] = _unknown_last(np.where(is_source[part], value, 0.0), is_source[part])
+            target[part] = _unknown_last(np.where(is_source, value, 0.0), is_source)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """Checked sinks, sources and people, ready to be fitted: ``attribute_counts`` says their shapes."""
+
+    sinks: Matrix
+    profiles: Matrix
+    depths: np.ndarray
+    communities: Matrix
+    members: np.ndarray
+    left_out: np.ndarray
+
+    @property
+    def is_source(self) -> np.ndarray:
+        """(sinks, K+1), True for the sources of a sink and the unknown that follows them."""
+        used = (self.members >= 0).sum(axis=1)
+        return np.arange(self.members.shape[1] + 1)[None, :] <= used[:, None]
+
+    def features(self, part: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the fits say of each source, (sinks, K+1, F), and the drift of each, (sinks, K)."""
+        import commensal.microbiome._attribution_kernels as kernels  # numba: imported late
+
+        rows, members, people = _csr(self.sinks[part]), self.members[part], self.communities
+        has = (people > 0).astype(float)
+        n, k = members.shape
+        features, drift = np.zeros((n, k + 1, kernels.N_FEATURES)), np.zeros((n, k))
+        kernels.fit_all(
+            *(rows.indptr, rows.indices, rows.data),
+            *(self.profiles.indptr, self.profiles.indices, self.profiles.data),
+            *(kernels.variation(self.profiles.data), self.depths),
+            *(people.indptr, people.indices, people.data),
+            *(np.asarray(m.sum(axis=0), dtype=float).ravel() for m in (people, has)),
+            *(members, self.left_out[part], features, drift),
+        )
+        return features, drift
+
+
+def fits_of(
+    sinks: Matrix,
+    sources: Matrix,
+    *,
+    members: np.ndarray,
+    people: Matrix | None = None,
+    left_out: np.ndarray | None = None,
+) -> Fits:
+    """Return sinks and sources as ``attribute_counts`` takes them, checked; refuses what that refuses."""
+    read, shown = _counts(sinks, "sink"), _counts(sources, "source")
+    members, left_out, communities = _checked(read, shown, members, people, left_out)
+    depths = np.asarray(shown.sum(axis=1), dtype=float).ravel()
+    profiles = _csr(shown / depths[:, None] if shown.shape[0] else shown)
+    return Fits(read, profiles, depths, communities, members, left_out)
 
 
 def _csr(matrix: Any) -> Matrix:
@@ -111,15 +149,13 @@ def _counts(matrix: Any, name: str) -> Matrix:
 
 
 def _checked(
-    sinks: Matrix, sources: Matrix, members: Any, people: Any, left_out: Any, level: float
+    sinks: Matrix, sources: Matrix, members: Any, people: Any, left_out: Any
 ) -> tuple[np.ndarray, np.ndarray, Matrix]:
     """Return members, those left out and the people, each in its shape, or refuse."""
     n, n_taxa = sinks.shape
     communities = _csr(sparse.csr_array((0, n_taxa)) if people is None else people)
     members = np.asarray(members, dtype=np.int64)
     left_out = np.full((n, 1), -1) if left_out is None else np.asarray(left_out, dtype=np.int64)
-    if not 0.0 < level < 1.0:
-        raise InputError(f"a level of {level}", expected="between 0 and 1")
     if sources.shape[1] != n_taxa or communities.shape[1] != n_taxa:
         raise InputError("sinks, sources and people differ in taxa", expected=f"{n_taxa} columns in each")
     for name, rows, limit in (("members", members, sources), ("left_out", left_out, communities)):
@@ -133,12 +169,6 @@ def _checked(
     if (absent[:, :-1] & ~absent[:, 1:]).any():
         raise InputError("members has a gap", expected="-1 only at the end of a row")
     return members, left_out, communities
-
-
-def _is_source(members: np.ndarray) -> np.ndarray:
-    """Return (sinks, K+1), True for the sources of a sink and the unknown that follows them."""
-    used = (members >= 0).sum(axis=1)
-    return np.arange(members.shape[1] + 1)[None, :] <= used[:, None]
 
 
 def _unknown_last(values: np.ndarray, is_source: np.ndarray) -> np.ndarray:

@@ -25,14 +25,16 @@ FITS, LEARNT = slice(0, 4), 3
 AGREEMENT = 0.05
 # Limits of the log concentration: never a distribution with two peaks, never surer than the trial was.
 LOG_CONCENTRATION = (0.7, 9.0)
+# Least distance of a limit from its share: what is smaller cannot be told from zero.
+MARGIN = 2e-3
 
 
 @dataclass(frozen=True, eq=False)
 class ShareMap:
     """The learnt map. Shapes, with F features and H hidden units: ``centre`` and ``scale`` (F,); ``inward``
     (F, H) with ``offset`` (H,); ``outward`` (H, 2), ``direct`` (F, 2) and ``ends`` (2,): first the shift of
-    the log share, then the log of the concentration. ``widening`` divides the concentration, so that the
-    intervals cover mixtures of people the map has not seen."""
+    the log share, then the log of the concentration. ``stretch`` widens the intervals so that they cover
+    mixtures of a study the map has not seen."""
 
     centre: np.ndarray
     scale: np.ndarray
@@ -41,7 +43,7 @@ class ShareMap:
     outward: np.ndarray
     direct: np.ndarray
     ends: np.ndarray
-    widening: float
+    stretch: float
 
     def shares(self, features: np.ndarray, *, is_source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return share and concentration of each source, (sinks, K+1), from (sinks, K+1, F).
@@ -54,7 +56,7 @@ class ShareMap:
         moved = learnt + disagreement(features, is_source=is_source)[:, None] * out[..., 0]
         logs = np.where(is_source, moved, -np.inf)
         weight = np.exp(logs - logs.max(axis=1, keepdims=True))
-        concentration = np.exp(np.clip(out[..., 1], *LOG_CONCENTRATION)) / self.widening
+        concentration = np.exp(np.clip(out[..., 1], *LOG_CONCENTRATION))
         return weight / weight.sum(axis=1, keepdims=True), concentration
 
 
@@ -65,12 +67,20 @@ def disagreement(features: np.ndarray, *, is_source: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, apart / AGREEMENT)
 
 
-def interval(share: np.ndarray, concentration: np.ndarray, *, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the limits of the Beta distribution of each share: its mean and a + b = ``concentration``."""
+def interval(
+    share: np.ndarray, concentration: np.ndarray, *, level: float, stretch: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the limits of the Beta distribution of each share, stretched away from the share.
+
+    The distribution has the mean ``share`` and a + b = ``concentration``. Each limit is put ``stretch`` times
+    as far from the share, which no more than a margin of .002 can make zero wide.
+    """
     mean = np.clip(share, 1e-3, 1.0 - 1e-3)
     spread = stats.beta(mean * concentration, (1.0 - mean) * concentration)
     tail = (1.0 - level) / 2.0
-    return np.minimum(spread.ppf(tail), share), np.maximum(spread.ppf(1.0 - tail), share)
+    below = np.maximum(share - spread.ppf(tail), MARGIN)
+    above = np.maximum(spread.ppf(1.0 - tail) - share, MARGIN)
+    return np.maximum(share - stretch * below, 0.0), np.minimum(share + stretch * above, 1.0)
 
 
 @cache
@@ -83,4 +93,4 @@ def published_map() -> ShareMap:
 def share_map(values: dict[str, Any]) -> ShareMap:
     """Return a map from its plain numbers, as they stand in the file."""
     names = ("centre", "scale", "inward", "offset", "outward", "direct", "ends")
-    return ShareMap(**{n: np.asarray(values[n], dtype=float) for n in names}, widening=values["widening"])
+    return ShareMap(**{n: np.asarray(values[n], dtype=float) for n in names}, stretch=values["stretch"])
