@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 
 from commensal.formats import import_study
-from commensal.microbiome.identity import identify
-from commensal.microbiome.identity_strains import judge_baselines, judge_shared_strains
-from commensal.microbiome.strains import strain_engraftment
+from commensal.microbiome.identity.identify import identify
+from commensal.microbiome.identity.strain_evidence import judge_baselines, judge_shared_strains
+from commensal.microbiome.identity.strains import strain_engraftment
 from commensal.study import Study
 
 pytestmark = [

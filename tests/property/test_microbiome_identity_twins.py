@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from commensal.microbiome import identity_evidence, identity_model
-from commensal.microbiome.identity import identify
-from commensal.microbiome.identity_model import (
+from commensal.microbiome.identity import evidence as identity_evidence
+from commensal.microbiome.identity import model as identity_model
+from commensal.microbiome.identity.identify import identify
+from commensal.microbiome.identity.model import (
     LOG_FACTORS,
     Source,
     bearing,
@@ -19,7 +20,7 @@ from commensal.microbiome.identity_model import (
     source_of,
     tempered,
 )
-from commensal.microbiome.identity_scores import against_all, against_donors, against_own, stacked
+from commensal.microbiome.identity.scores import against_all, against_donors, against_own, stacked
 from commensal.study import Manifest, Study, study_of
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from commensal.microbiome.abundance import abundance_of, rarefy
-from commensal.microbiome.identity import identify
+from commensal.microbiome.identity.identify import identify
 from commensal.simulate import simulate
 from commensal.study import Study, study_of
 

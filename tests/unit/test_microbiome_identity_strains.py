@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, RefusedError
-from commensal.microbiome.identity import identify
-from commensal.microbiome.identity_strains import judge_baselines, judge_shared_strains
+from commensal.microbiome.identity.identify import identify
+from commensal.microbiome.identity.strain_evidence import judge_baselines, judge_shared_strains
 from commensal.study import Manifest, Study, study_of
 
 N = 7

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError
-from commensal.microbiome.strains import MEASURES, call, call_by_distance, strain_engraftment
+from commensal.microbiome.identity.strains import MEASURES, call, call_by_distance, strain_engraftment
 from commensal.study import Manifest, Study, study_of
 
 # SameStr's example (danielpodlesny/samestr, example/): similarity, overlap, call.

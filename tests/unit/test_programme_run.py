@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, OutputExistsError, ProblemsFoundError
-from commensal.programme import engraft, run
+from commensal.programme import panel, run
 from commensal.study import RESULTS, Manifest, open_study, read_results, study_of, write_study
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_an_estimate_is_missing_only_with_a_reason_and_keys_are_unique(tmp_path)
     estimates = results["estimates"]
     assert estimates.filter(pl.col("estimate").is_null() & pl.col("reason").is_null()).is_empty()
     for name, frame in results.items():
-        if frame.height and name != "engraftment":
+        if frame.height:
             assert not frame.select(RESULTS[name].key).is_duplicated().any(), name
 
 
@@ -140,11 +140,13 @@ def test_progress_rises_to_the_end(tmp_path):
     assert told[-1] <= 1
 
 
-def test_engraft_writes_its_four_tables(tmp_path):
-    folder = engraft(study_of(frames(), manifest=MANIFEST), tmp_path / "engraftment")
-    assert sorted(p.stem for p in folder.iterdir()) == [
+def test_the_panel_is_five_tables_as_declared():
+    tables = panel(study_of(frames(), manifest=MANIFEST), seed=1, level=0.95)
+    assert sorted(tables) == [
         "engraftment",
         "engraftment_tests",
         "taxon_fates",
+        "taxon_names",
         "taxon_outcomes",
     ]
+    assert all(frame.schema == RESULTS[name].schema for name, frame in tables.items())

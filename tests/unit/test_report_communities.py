@@ -43,6 +43,7 @@ def attributions() -> pl.DataFrame:
             "sink_id": "P1-28",
             "subject_id": "P1",
             "day": 28,
+            "is_before": False,
             "source_id": f"from {role}",
             "source_role": role,
             "proportion": share,

@@ -12,7 +12,9 @@ from commensal.microbiome.engraftment.mismatch import mismatch_test
 from commensal.microbiome.engraftment.overlap import peds, peds_feature, peds_gained, pprs
 from commensal.microbiome.engraftment.panel import engraft
 from commensal.microbiome.engraftment.taxon_outcomes import taxon_engraftment
-from commensal.microbiome.identity import identify
+from commensal.microbiome.identity.identify import identify
+from commensal.microbiome.identity.strains import call, call_by_distance, strain_engraftment
+from commensal.microbiome.names import taxon_names
 from commensal.microbiome.prediction.donors import (
     DonorTerms,
     donor_terms,
@@ -25,7 +27,6 @@ from commensal.microbiome.prediction.validation import held_out_predictions, val
 from commensal.microbiome.reference.cohort import Reference, reference_of
 from commensal.microbiome.reference.complementarity import Complementarity, complementarity
 from commensal.microbiome.reference.dysbiosis import dysbiosis
-from commensal.microbiome.strains import call, call_by_distance, strain_engraftment
 
 __all__ = [
     "Abundance",
@@ -77,6 +78,7 @@ __all__ = [
     "strain_engraftment",
     "study_distances",
     "taxon_engraftment",
+    "taxon_names",
     "to_anndata",
     "to_skbio",
     "train",

@@ -299,5 +299,6 @@ def _row(sink: Sink, source: Source) -> dict[str, object]:
         "subject_id": comparison.subject_id,
         "day": comparison.day,
         "timepoint": comparison.timepoint,
+        "is_before": comparison.is_before,
         "reason": "; ".join(notes) or None,
     }

@@ -19,6 +19,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -156,6 +157,13 @@ def _materials(study: Study, *, depth: Mapping[str, float], profiled: set[str]) 
     donors = study.read("donors", columns=["donor_id", "kind"])
     own = set(donors.filter(pl.col("kind") == "autologous")["donor_id"])
     by_donor, by_batch = _donor_samples(study, profiled=profiled)
+
+    @cache
+    def of_donors(members: tuple[str, ...]) -> Reference:
+        return _union(
+            Reference(reason=AUTOLOGOUS) if d in own else _of_donor(d, by_donor, depth=depth) for d in members
+        )
+
     references = {}
     for unit_id, batch_id in study.read("units", columns=["unit_id", "batch_id"]).iter_rows():
         members = sorted(donors_of[unit_id])
@@ -163,10 +171,7 @@ def _materials(study: Study, *, depth: Mapping[str, float], profiled: set[str]) 
             pool = _read_by(batch_id, by_batch[batch_id], depth=depth)
             references[unit_id] = replace(pool, donor_ids=frozenset(members), is_pool=True)
         else:
-            references[unit_id] = _union(
-                Reference(reason=AUTOLOGOUS) if d in own else _of_donor(d, by_donor, depth=depth)
-                for d in members
-            )
+            references[unit_id] = of_donors(tuple(members))
     return references
 
 

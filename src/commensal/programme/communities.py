@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import polars as pl
 
-from commensal.microbiome import attribute, dysbiosis, engraft, identify, ordinate, strain_engraftment
+from commensal.microbiome import (
+    attribute,
+    dysbiosis,
+    engraft,
+    identify,
+    ordinate,
+    strain_engraftment,
+    taxon_names,
+)
 from commensal.study import Study
 
 OnProgress = Callable[[str, float], None]
@@ -15,6 +23,7 @@ OnProgress = Callable[[str, float], None]
 def panel(study: Study, *, seed: int, level: float, rarefy_to: int | None = None) -> dict[str, pl.DataFrame]:
     """Return the engraftment panel; where the study has strain calls, their rows stand in it too."""
     tables = engraft(study, seed=seed, level=level, rarefy_to=rarefy_to)
+    tables["taxon_names"] = taxon_names(study, taxa=tables["taxon_outcomes"]["taxon_id"].unique())
     if not study.has("strains"):
         return tables
     rows = [tables["engraftment"], strain_engraftment(study, level=level)]

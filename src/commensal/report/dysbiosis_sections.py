@@ -121,10 +121,14 @@ def _of_one(rows: pl.DataFrame, tables: Tables) -> Section:
 
 
 def _of_many(rows: pl.DataFrame) -> Section:
+    # Only taxa outside the reference's range have rows: every sample was looked at.
+    looked_at = rows["sample_id"].n_unique()
     counted = (
         rows.group_by("kind", "feature")
         .agg(
-            n=pl.col("sample_id").n_unique(),
+            n=pl.when(pl.col("kind").first() == "taxon")
+            .then(pl.lit(looked_at))
+            .otherwise(pl.col("sample_id").n_unique()),
             deficit=(pl.col("direction") == "deficit").sum(),
             excess=(pl.col("direction") == "excess").sum(),
             prevalence=pl.col("reference_prevalence").max(),

@@ -13,9 +13,10 @@ Tables = Mapping[str, pl.DataFrame]
 DRAWN = ("peds_gained", "peds", "pprs", "bray_curtis_to_donor")
 TESTED = ("peds_gained", "peds")
 MOST_LINES = 60
-MOST_BARS = 60
+MOST_BARS = 80
 MOST_TAXA = 12
 MOST_POINTS = 800
+PHASES = {True: "patient, before", False: "patient, after", None: "patient, unknown when"}
 
 
 def engraftment(tables: Tables) -> Section | None:
@@ -152,7 +153,7 @@ def attribution(tables: Tables) -> Section | None:
         return None
     known = rows.filter(pl.col("proportion").is_not_null()).rename({"sink_id": "sample_id"})
     told = labelled(known.sort("subject_id", "day", "sample_id", nulls_last=True))
-    after = told.filter((pl.col("day") > 0) | pl.col("day").is_null())
+    after = told.filter(pl.col("is_before").eq(False))
     figures = () if after.is_empty() else (_sources(after),)
     return Section(
         "attribution",
@@ -219,7 +220,20 @@ def taxa(tables: Tables) -> Section | None:
         "Taxa gained and lost",
         "A taxon that the donor had and the recipient lacked may have come from elsewhere: only strains "
         "tell.",
-        figures=(Figure(charts.taxa_changes(most.rename({"taxon_id": "label"})), caption),),
+        figures=(Figure(charts.taxa_changes(_named(most, tables["taxon_names"])), caption),),
+    )
+
+
+def _named(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Add ``label``: the name with the id, or the id alone where it is the name or nobody named it."""
+    known = rows.join(names, on="taxon_id", how="left", maintain_order="left")
+    both = pl.format("{} ({})", "name", "taxon_id")
+    return known.with_columns(
+        label=pl.when(pl.col("name").fill_null("") == "")
+        .then("taxon_id")
+        .when(pl.col("name") == pl.col("taxon_id"))
+        .then("taxon_id")
+        .otherwise(both)
     )
 
 
@@ -265,11 +279,7 @@ def ordination(tables: Tables) -> Section | None:
     told = rows.with_columns(
         who=pl.when(pl.col("subject_id").is_null())
         .then(pl.lit("donor"))
-        .when(pl.col("day") > 0)
-        .then(pl.lit("recipient, after FMT"))
-        .when(pl.col("day") <= 0)
-        .then(pl.lit("recipient, before FMT"))
-        .otherwise(pl.lit("recipient, day unknown"))
+        .otherwise(pl.col("is_before").replace_strict(PHASES, return_dtype=pl.String))
     )
     figures = tuple(
         _plane(str(distance), part)

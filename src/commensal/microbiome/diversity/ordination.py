@@ -22,6 +22,7 @@ from commensal.microbiome.comparability import (
     comparable_groups,
     settings_of,
 )
+from commensal.microbiome.comparisons import comparisons
 from commensal.microbiome.diversity.distances import (
     DISTANCES,
     MAX_SAMPLES,
@@ -152,6 +153,9 @@ def ordinate(
     empty = table.empty().select("sample_id", "setting", "reason", pl.selectors.matches("^(axis|explained)_"))
     whole = pl.concat([empty, *parts, refused], how="diagonal").with_columns(distance=pl.lit(distance))
     joined = people.drop("control").join(whole, on="sample_id", how="left").sort("sample_id")
+    phases = {c.sample_id: c.is_before for c in comparisons(study, depth={}, profiled=())}
+    phase = pl.col("sample_id").replace_strict(phases, default=None, return_dtype=pl.Boolean)
+    joined = joined.with_columns(is_before=phase)
     return joined.with_columns(setting=_labels(joined, settings)).select(
         pl.col(name).cast(dtype) for name, dtype in table.schema.items()
     )

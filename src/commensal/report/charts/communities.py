@@ -214,8 +214,8 @@ def ordination(rows: pl.DataFrame, *, who: str) -> Chart:
         alt.Chart(rows.select("axis_1", "axis_2", who))
         .mark_point(filled=True, size=35, opacity=0.75)
         .encode(
-            x=alt.X("axis_1:Q", title=_axis(1, first["explained_1"])),
-            y=alt.Y("axis_2:Q", title=_axis(2, first["explained_2"])),
+            x=alt.X("axis_1:Q", title=_axis(1, first["explained_1"]), axis=alt.Axis(tickCount=8)),
+            y=alt.Y("axis_2:Q", title=_axis(2, first["explained_2"]), axis=alt.Axis(tickCount=8)),
             color=alt.Color(f"{who}:N", scale=alt.Scale(domain=names, range=PALETTE), title=None),
             shape=alt.Shape(f"{who}:N", scale=alt.Scale(domain=names, range=SHAPES), title=None),
         )

@@ -24,6 +24,7 @@ RESULTS: dict[str, Table] = {
         communities.ENGRAFTMENT_TESTS,
         communities.TAXON_OUTCOMES,
         communities.TAXON_FATES,
+        communities.TAXON_NAMES,
         communities.ATTRIBUTIONS,
         communities.IDENTITY,
         communities.DYSBIOSIS,

@@ -113,10 +113,22 @@ TAXON_FATES = Table(
 )
 
 
+TAXON_NAMES = Table(
+    "taxon_names",
+    "what one taxon of the engraftment tables is called",
+    ("taxon_id",),
+    (
+        identifier("taxon_id", "Taxon."),
+        word("name", "Its name, or that of its nearest named ancestor."),
+        word("lineage", "Its names from domain to species, separated by ';'."),
+    ),
+)
+
+
 ATTRIBUTIONS = Table(
     "attributions",
     "the share of one community that came from one source",
-    ("sink_id", "source_id"),
+    ("subject_id", "sink_id", "source_id"),
     (
         identifier("sink_id", "The sample attributed."),
         identifier("source_id", "Donor, batch, baseline sample, 'other_donors' or 'unknown'."),
@@ -124,6 +136,7 @@ ATTRIBUTIONS = Table(
         identifier("subject_id", "Recipient the sample was taken from."),
         integer("day", "Day relative to index.", unit="days"),
         word("timepoint", "Time point in the words of the source."),
+        flag("is_before", "Taken before the first transplant; null where nobody can tell."),
         number("proportion", "Share of the community.", minimum=0, maximum=1),
         number("lower", "Lower limit.", minimum=0, maximum=1),
         number("upper", "Upper limit.", minimum=0, maximum=1),
@@ -227,6 +240,7 @@ ORDINATION = Table(
         identifier("donor_id", "Donor or batch; null for a recipient's sample."),
         integer("day", "Day relative to index.", unit="days"),
         word("timepoint", "Time point in the words of the source."),
+        flag("is_before", "Taken before the first transplant; null where nobody can tell, and for donors."),
         word("setting", "Assay, region and pipeline the sample shares with those it is drawn with."),
         number("axis_1", "Position on the first axis."),
         number("axis_2", "Position on the second axis."),

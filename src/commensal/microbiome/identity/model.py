@@ -127,7 +127,7 @@ def fit(features: Floats, present: Floats, *, weight: Floats) -> Floats:
     ``features`` (observations × features), ``present`` 0 or 1, ``weight`` of each observation.
     """
 
-    from commensal.microbiome._identity_kernels import logistic_terms
+    from commensal.microbiome.identity._kernels import logistic_terms
 
     n = features.shape[1]
 
@@ -185,7 +185,7 @@ def tempered(found: Floats, own: Floats, *, weight: Floats, places: Floats, seed
     0 where none is recorded, ``places`` the fold. Of many samples a seeded draw is enough for one factor;
     what its samples say by each factor is found once for all folds.
     """
-    from commensal.microbiome._identity_kernels import own_chances
+    from commensal.microbiome.identity._kernels import own_chances
 
     labelled = np.flatnonzero(weight > 0)
     rng = np.random.default_rng([seed, 3])

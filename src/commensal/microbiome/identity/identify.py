@@ -17,14 +17,14 @@ import polars as pl
 from commensal.microbiome.abundance import Abundance, abundance_of, depths
 from commensal.microbiome.comparability import Setting, caution, comparable_groups, settings_of
 from commensal.microbiome.comparisons import Comparison, comparisons
-from commensal.microbiome.identity_evidence import (
+from commensal.microbiome.identity.evidence import (
     Answer,
     Panel,
     donor_answers,
     subject_answers,
 )
-from commensal.microbiome.identity_strains import strain_answers
-from commensal.microbiome.strains import Calls, calls_of
+from commensal.microbiome.identity.strain_evidence import strain_answers
+from commensal.microbiome.identity.strains import Calls, calls_of
 from commensal.study import RESULTS, Study
 
 # Design choices. A flag needs a likely other of at least this probability, and a recorded one below the

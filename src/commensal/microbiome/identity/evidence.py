@@ -16,7 +16,7 @@ from scipy import sparse
 
 from commensal.microbiome.abundance import Abundance, Matrix
 from commensal.microbiome.comparisons import Comparison
-from commensal.microbiome.identity_model import (
+from commensal.microbiome.identity.model import (
     Floats,
     Source,
     bearing,
@@ -28,7 +28,7 @@ from commensal.microbiome.identity_model import (
     source_of,
     tempered,
 )
-from commensal.microbiome.identity_scores import against_all, against_donors, against_own, stacked
+from commensal.microbiome.identity.scores import against_all, against_donors, against_own, stacked
 
 # Design choices. Five patients are the fewest that leave four to fit and calibrate on; observations and
 # samples beyond these numbers no longer move a fit of some fifteen coefficients.
@@ -118,7 +118,7 @@ class Panel:
 
     def mean(self, groups: Sequence[tuple[int, ...]], values: Matrix) -> Floats:
         """Return the mean of each group of rows (groups × taxa); zero for an empty group."""
-        from commensal.microbiome._identity_kernels import sum_rows
+        from commensal.microbiome.identity._kernels import sum_rows
 
         size = np.array([len(g) for g in groups], dtype=int)
         starts = np.concatenate([[0], np.cumsum(size)])

@@ -17,9 +17,9 @@ from scipy.stats import nbinom, poisson
 
 from commensal.errors import InputError, RefusedError
 from commensal.microbiome.comparisons import Comparison
-from commensal.microbiome.identity_evidence import LEAST_PATIENTS, N_FOLDS, Answer, parts_of, weights_of
-from commensal.microbiome.identity_model import Floats, folds_of, tempered
-from commensal.microbiome.strains import OTHER, SHARED, Calls
+from commensal.microbiome.identity.evidence import LEAST_PATIENTS, N_FOLDS, Answer, parts_of, weights_of
+from commensal.microbiome.identity.model import Floats, folds_of, tempered
+from commensal.microbiome.identity.strains import OTHER, SHARED, Calls
 
 METHOD = "strains shared with the candidate's samples, of those analysable; calibrated on other patients"
 LIKELY, UNLIKELY = 0.95, 0.05

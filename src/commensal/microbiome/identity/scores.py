@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commensal.microbiome.abundance import Matrix
-from commensal.microbiome.identity_model import Floats, Source, ground, weighed
+from commensal.microbiome.identity.model import Floats, Source, ground, weighed
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ def stacked(sources: Sequence[Source]) -> Stack:
 
 def against_all(presence: Matrix, depth: Floats, at: Floats, common: Floats, sources: Stack) -> Floats:
     """Return the score of each sample under each candidate (samples × candidates)."""
-    from commensal.microbiome._identity_kernels import add_up
+    from commensal.microbiome.identity._kernels import add_up
 
     place, evidence, normaliser = _weighed(depth, at, common, sources)
     found = np.empty((presence.shape[0], evidence.shape[1]))
@@ -46,7 +46,7 @@ def against_all(presence: Matrix, depth: Floats, at: Floats, common: Floats, sou
 
 def against_own(presence: Matrix, depth: Floats, at: Floats, common: Floats, sources: Stack) -> Floats:
     """Return the score of sample i under candidate i (samples,)."""
-    from commensal.microbiome._identity_kernels import add_up_paired
+    from commensal.microbiome.identity._kernels import add_up_paired
 
     place, evidence, normaliser = _weighed(depth, at, common, sources)
     found = np.empty(presence.shape[0])
@@ -56,7 +56,7 @@ def against_own(presence: Matrix, depth: Floats, at: Floats, common: Floats, sou
 
 def _weighed(depth: Floats, at: Floats, common: Floats, sources: Stack) -> tuple[Floats, Floats, Floats]:
     """Return each sample's row of the normalising sums, the evidence (taxa × candidates), and these sums."""
-    from commensal.microbiome._identity_kernels import weigh
+    from commensal.microbiome.identity._kernels import weigh
 
     values, place = np.unique(depth, return_inverse=True)
     odds = np.exp(_grounds(values, at, common))
@@ -91,7 +91,7 @@ def against_donors(
     coefficients: four of the ground, four of ``before``, four of the donor, one of both together. All
     donors are known.
     """
-    from commensal.microbiome._identity_kernels import add_up_donors
+    from commensal.microbiome.identity._kernels import add_up_donors
 
     values, place = np.unique(depth, return_inverse=True)
     gain = np.ascontiguousarray((donors.frequency * (at[8] + at[9] * donors.level + at[10] * common)).T)

@@ -1,0 +1,1 @@
+"""Whose sample it is, by its taxa and by its strains."""
