@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from commensal.microbiome.abundance import abundance_of
-from commensal.microbiome.identity import identify
+from commensal.microbiome.identity.identify import identify
 from commensal.study import Manifest, Study, study_of
 
 SIZES = ((172, 1_600, 12), (1_540, 5_000, 20), (20_000, 5_000, 200))
