@@ -21,7 +21,7 @@ from commensal.microbiome.within_donor import (
     interval,
 )
 
-BATCH, STEP, ERROR_WEIGHT = 256, 3e-3, 30.0
+BATCH, STEP, ERROR_WEIGHT = 256, 1e-2, 30.0
 LEAST_SHARE, LEAST_TRUTH = 1e-3, 2e-3
 ADAM = (0.9, 0.99)
 LEVEL = 0.95
@@ -39,12 +39,26 @@ class Examples:
 
     def where(self, kept: np.ndarray) -> Examples:
         return Examples(
-            *(getattr(self, n)[kept] for n in ("features", "is_source", "shares", "people", "is_same"))
+            self.features[kept],
+            self.is_source[kept],
+            self.shares[kept],
+            self.people[kept],
+            self.is_same[kept],
         )
 
     def without(self, names: Sequence[str]) -> Examples:
         """The mixtures with none of these people, neither as source nor as stranger."""
         return self.where(np.array([not set(row.split("|")) & set(names) for row in self.people]))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Hidden units and epochs of a net, the weight decay, and one seed for each net."""
+
+    hidden: int
+    epochs: int
+    decay: float
+    seeds: tuple[int, ...]
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
@@ -56,41 +70,41 @@ def joined(parts: Sequence[Examples]) -> Examples:
         return np.pad(values, [(0, 0), (0, missing), *[(0, 0)] * (values.ndim - 2)])
 
     names = ("features", "is_source", "shares")
-    padded = [np.concatenate([wide(getattr(p, n)) for p in parts]) for n in names]
+    features, is_source, shares = (np.concatenate([wide(getattr(p, n)) for p in parts]) for n in names)
     return Examples(
-        *padded,
+        features,
+        is_source,
+        shares,
         np.concatenate([p.people for p in parts]),
         np.concatenate([p.is_same for p in parts]),
     )
 
 
-def learn(examples: Examples, *, hidden: int, epochs: int, decay: float, seeds: Sequence[int]) -> ShareMap:
+def learn(examples: Examples, *, recipe: Recipe) -> ShareMap:
     """Return the map of one net for each seed, joined."""
     known = examples.features[examples.is_source]
     centre, scale = known.mean(axis=0), known.std(axis=0) + 1e-6
     x = np.clip((examples.features - centre) / scale, -5.0, 5.0)
-    nets = [_net(x, examples, hidden=hidden, epochs=epochs, decay=decay, seed=s) for s in seeds]
+    nets = [_net(x, examples, recipe=recipe, seed=s) for s in recipe.seeds]
     return ShareMap(
         centre=centre,
         scale=scale,
         inward=np.concatenate([n["inward"] for n in nets], axis=1),
         offset=np.concatenate([n["offset"] for n in nets]),
         outward=np.concatenate([n["outward"] for n in nets]) / len(nets),
-        direct=sum(n["direct"] for n in nets) / len(nets),
-        ends=sum(n["ends"] for n in nets) / len(nets),
+        direct=np.mean([n["direct"] for n in nets], axis=0),
+        ends=np.mean([n["ends"] for n in nets], axis=0),
         stretch=1.0,
     )
 
 
-def _net(
-    x: np.ndarray, examples: Examples, *, hidden: int, epochs: int, decay: float, seed: int
-) -> dict[str, np.ndarray]:
+def _net(x: np.ndarray, examples: Examples, *, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(seed)
     f = x.shape[2]
     net = {
-        "inward": generator.normal(size=(f, hidden)) * 0.7 / np.sqrt(f),
-        "offset": np.zeros(hidden),
-        "outward": generator.normal(size=(hidden, 2)) * 0.1,
+        "inward": generator.normal(size=(f, recipe.hidden)) * 0.7 / np.sqrt(f),
+        "offset": np.zeros(recipe.hidden),
+        "outward": generator.normal(size=(recipe.hidden, 2)) * 0.1,
         "direct": np.zeros((f, 2)),
         "ends": np.array([0.0, 2.5]),
     }
@@ -100,8 +114,8 @@ def _net(
     )
     moments = {name: (np.zeros_like(v), np.zeros_like(v)) for name, v in net.items()}
     step = 0
-    for epoch in range(epochs):
-        rate = STEP * 0.5 * (1.0 + np.cos(np.pi * epoch / epochs)) + 1e-5
+    for epoch in range(recipe.epochs):
+        rate = STEP * 0.5 * (1.0 + np.cos(np.pi * epoch / recipe.epochs)) + 1e-5
         order = generator.permutation(len(x))
         for first in range(0, len(order), BATCH):
             rows = order[first : first + BATCH]
@@ -115,7 +129,7 @@ def _net(
                 fixed[1][rows],
             )
             for name, slope in slopes.items():
-                _adam(net[name], slope + decay * net[name], moments[name], rate=rate, step=step)
+                _adam(net[name], slope + recipe.decay * net[name], moments[name], rate=rate, step=step)
     return net
 
 

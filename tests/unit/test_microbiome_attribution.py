@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from commensal.errors import InputError
 from commensal.microbiome.attribution import attribute
 from commensal.microbiome.attribution_model import attribute_counts
 from commensal.microbiome.mixtures import draw_mixture
+from commensal.microbiome.within_donor import interval
 from commensal.study import Manifest, Study, study_of
 
 pytestmark = pytest.mark.slow
@@ -113,6 +115,24 @@ def test_more_places_for_sources_than_a_sink_has() -> None:
     assert (found[:, 2:4] == 0).all()
 
 
+def test_stretched_limits_only_move_outwards() -> None:
+    share = np.array([0.0, 0.004, 0.02, 0.5, 0.98, 1.0])
+    for concentration in (2.0, 30.0, 5000.0):
+        spread = np.full(share.shape, concentration)
+        narrow = interval(share, spread, level=0.95)
+        wide = interval(share, spread, level=0.95, stretch=1.5)
+        assert (wide[0] <= narrow[0]).all()
+        assert (wide[1] >= narrow[1]).all()
+        assert (narrow[0] <= share).all()
+        assert (narrow[1] >= share).all()
+        assert narrow[0][:1] == 0
+        assert narrow[1][-1:] == 1
+    beta = stats.beta(10, 30)
+    lower, upper = interval(np.array([0.25]), np.array([40.0]), level=0.9, stretch=2.0)
+    assert lower[0] == pytest.approx(0.25 - 2 * (0.25 - beta.ppf(0.05)))
+    assert upper[0] == pytest.approx(0.25 + 2 * (beta.ppf(0.95) - 0.25))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -213,7 +233,7 @@ def test_each_sample_of_a_study_has_its_rows() -> None:
     assert after["D1"]["lower"] < 0.7 < after["D1"]["upper"]
     assert sum(row["proportion"] for row in after.values()) == pytest.approx(1)
     before = rows_of(table, "before")
-    assert "resemblance" in before["D1"]["reason"]
+    assert "control" in before["D1"]["reason"]
     assert before["D1"]["proportion"] < 0.2
     assert before["baseline"]["proportion"] is None
     assert before["baseline"]["reason"] == "this sample is the baseline"

@@ -32,7 +32,7 @@ FEWEST_READS, FEW_READS = 200, 1000
 
 NO_PROFILE = "no abundance profile of this sample"
 NO_DEPTH = "proportions without a number of reads: their precision is unknown"
-BEFORE = "before the first transplant: resemblance, not attribution"
+BEFORE = "before the first transplant: a control, resemblance and not attribution"
 WHEN_UNKNOWN = "before or after the transplant is unknown"
 
 

@@ -100,7 +100,7 @@ class Fits:
         import commensal.microbiome._attribution_kernels as kernels  # numba: imported late
 
         rows, members, people = _csr(self.sinks[part]), self.members[part], self.communities
-        has = (people > 0).astype(float)
+        sums = [np.asarray(m.sum(axis=0), dtype=float).ravel() for m in (people, people > 0)]
         n, k = members.shape
         features, drift = np.zeros((n, k + 1, kernels.N_FEATURES)), np.zeros((n, k))
         kernels.fit_all(
@@ -108,7 +108,7 @@ class Fits:
             *(self.profiles.indptr, self.profiles.indices, self.profiles.data),
             *(kernels.variation(self.profiles.data), self.depths),
             *(people.indptr, people.indices, people.data),
-            *(np.asarray(m.sum(axis=0), dtype=float).ravel() for m in (people, has)),
+            *(sums[0], sums[1]),
             *(members, self.left_out[part], features, drift),
         )
         return features, drift

@@ -25,7 +25,7 @@ FITS, LEARNT = slice(0, 4), 3
 AGREEMENT = 0.05
 # Limits of the log concentration: never a distribution with two peaks, never surer than the trial was.
 LOG_CONCENTRATION = (0.7, 9.0)
-# Least distance of a limit from its share: what is smaller cannot be told from zero.
+# Least distance of a limit from its share, and from zero and one.
 MARGIN = 2e-3
 
 
@@ -73,14 +73,16 @@ def interval(
     """Return the limits of the Beta distribution of each share, stretched away from the share.
 
     The distribution has the mean ``share`` and a + b = ``concentration``. Each limit is put ``stretch`` times
-    as far from the share, which no more than a margin of .002 can make zero wide.
+    as far from the share, at least .002; what is then within .002 of zero or one is put there, because so
+    little cannot be told from none.
     """
     mean = np.clip(share, 1e-3, 1.0 - 1e-3)
     spread = stats.beta(mean * concentration, (1.0 - mean) * concentration)
     tail = (1.0 - level) / 2.0
     below = np.maximum(share - spread.ppf(tail), MARGIN)
     above = np.maximum(spread.ppf(1.0 - tail) - share, MARGIN)
-    return np.maximum(share - stretch * below, 0.0), np.minimum(share + stretch * above, 1.0)
+    lower, upper = share - stretch * below, share + stretch * above
+    return np.where(lower < MARGIN, 0.0, lower), np.where(upper > 1.0 - MARGIN, 1.0, upper)
 
 
 @cache
