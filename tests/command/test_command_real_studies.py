@@ -57,7 +57,13 @@ def test_patients_are_in_their_arms(job):
 
 def test_every_result_without_a_value_has_its_reason(job):
     _, folder = job
-    for table, value in (("estimates", "estimate"), ("engraftment", "value")):
+    for table, value in (
+        ("estimates", "estimate"),
+        ("engraftment", "value"),
+        ("attributions", "proportion"),
+        ("dysbiosis", "value"),
+        ("ordination", "axis_1"),
+    ):
         rows = pl.read_parquet(folder / "results" / f"{table}.parquet")
         assert rows.height
         assert rows.filter(pl.col(value).is_null() & pl.col("reason").is_null()).is_empty(), table

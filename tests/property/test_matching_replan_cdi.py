@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commensal.matching.replan import Replan, replan
-from commensal.matching.replan_axes import engrafted
-from commensal.matching.replan_case import Case
+from commensal.matching.care.axes import engrafted
+from commensal.matching.care.case import Case
+from commensal.matching.care.replan import Replan, replan
 from commensal.study import RESULTS, Manifest, Study, study_of
 from commensal.vocabulary.replanning import replan_rules
 
@@ -80,7 +80,7 @@ def test_in_cdi_the_engraftment_is_not_even_made(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("engraftment was read")
 
-    monkeypatch.setattr(importlib.import_module("commensal.matching.replan"), "engraft", fail)
+    monkeypatch.setattr(importlib.import_module("commensal.matching.care.replan"), "engraft", fail)
     found = replan(STUDIES["rcdi", True], recipient="P", on_day=ON_DAY)
     assert found.responded.verdict == "no"
 

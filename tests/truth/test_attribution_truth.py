@@ -2,7 +2,7 @@
 
 The simulator plants how many of a donor's new taxa settle, not a share of reads. A resident taxon keeps its
 own level there even where the donor has it too, so that the reads of taxa which the donor has and the
-baseline lacks are the donor's whole share: the truth of a sample with one donor, up to what sequencing missed.
+baseline lacks are the donor's whole share: the truth of a sample with one donor, up to what was not seen.
 """
 
 import numpy as np

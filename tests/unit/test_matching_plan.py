@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, RefusedError, SafetyError
-from commensal.matching.plan import CarePlan, plan
-from commensal.matching.plan_checks import Checks, checks_of
-from commensal.matching.plan_items import Weight
-from commensal.matching.plan_sections import items_of
+from commensal.matching.care.checks import Checks, checks_of
+from commensal.matching.care.items import Weight
+from commensal.matching.care.plan import CarePlan, plan
+from commensal.matching.care.sections import items_of
 from commensal.matching.recipient import read_recipient
 from commensal.study import RESULTS, Manifest, Study, study_of
 from commensal.vocabulary import find_fact, indication, indications

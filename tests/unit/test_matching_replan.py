@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, RefusedError
-from commensal.matching.replan import Replan, replan
-from commensal.matching.replan_axes import Answer, engrafted
-from commensal.matching.replan_case import Case
+from commensal.matching.care.axes import Answer, engrafted
+from commensal.matching.care.case import Case
+from commensal.matching.care.replan import Replan, replan
 from commensal.study import RESULTS, Manifest, Study, study_of
 from commensal.vocabulary.replanning import replan_rules
 

@@ -15,10 +15,10 @@ import polars as pl
 
 from commensal import __version__
 from commensal.errors import InputError, RefusedError
+from commensal.matching.care.checks import with_answers
 from commensal.matching.community_parts import OwnSample
 from commensal.matching.comparison import compare
 from commensal.matching.gates import Gates, judge
-from commensal.matching.plan_checks import with_answers
 from commensal.matching.policy import Policy, read_policy
 from commensal.matching.ranking import RESEARCH, Compared, rankings, refusals, score_parts
 from commensal.matching.recipient import Recipient, read_recipient

@@ -16,9 +16,9 @@ import polars as pl
 
 from commensal import __version__
 from commensal.errors import InputError, RefusedError, nearest
-from commensal.matching.plan_checks import Checks, checks_of, with_answers
-from commensal.matching.plan_items import Item, Weight
-from commensal.matching.plan_sections import items_of
+from commensal.matching.care.checks import Checks, checks_of, with_answers
+from commensal.matching.care.items import Item, Weight
+from commensal.matching.care.sections import items_of
 from commensal.matching.recipient import Recipient, read_recipient
 from commensal.study import RESULTS, Study
 from commensal.vocabulary import Route, analytes, read_route

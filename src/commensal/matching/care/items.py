@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from commensal.matching.plan_checks import NOT_ASKED_HERE, Checks
+from commensal.matching.care.checks import NOT_ASKED_HERE, Checks
 from commensal.vocabulary import (
     Verdict,
     adverse_events,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from commensal.matching.plan_checks import Checks, is_asked
-from commensal.matching.plan_items import (
+from commensal.matching.care.checks import Checks, is_asked
+from commensal.matching.care.items import (
     Item,
     Weight,
     baseline_items,

@@ -16,9 +16,9 @@ import polars as pl
 
 from commensal import __version__
 from commensal.errors import InputError, RefusedError, nearest
-from commensal.matching.plan_items import cite
-from commensal.matching.replan_axes import Answer, cured, engrafted, responded
-from commensal.matching.replan_case import Case, case_of, stopping_events
+from commensal.matching.care.axes import Answer, cured, engrafted, responded
+from commensal.matching.care.case import Case, case_of, stopping_events
+from commensal.matching.care.items import cite
 from commensal.microbiome import engraft
 from commensal.study import RESULTS, Study
 from commensal.vocabulary import indication, is_within

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from commensal.errors import InputError
-from commensal.matching.replan_case import RECURRENCE, Case
+from commensal.matching.care.case import RECURRENCE, Case
 from commensal.vocabulary import baseline_window, endpoints_for, instrument, rcdi_cure, score_one
 from commensal.vocabulary.cure import CURE_DAYS
 from commensal.vocabulary.endpoints import Endpoint, Measure

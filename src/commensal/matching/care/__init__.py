@@ -1,0 +1,1 @@
+"""The care plan of one recipient, and the options after follow-up."""
