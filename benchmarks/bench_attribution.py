@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import nnls
 
-from commensal.microbiome.attribution_model import Shares, attribute_counts
+from commensal.microbiome.attribution.model import Shares, attribute_counts
 
 SIZES = ((20, 10, 731), (1_000, 10, 2_000), (10_000, 10, 2_000))
 N_PEOPLE, DEPTH, SEEN = 50, 10_000, 0.1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma
 
-from commensal.microbiome.within_donor import (
+from commensal.microbiome.attribution.within_donor import (
     LEARNT,
     LOG_CONCENTRATION,
     ShareMap,

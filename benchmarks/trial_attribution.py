@@ -26,10 +26,10 @@ from learn_attribution import Examples, Recipe, joined, learn, stretch_of
 from scipy import sparse, stats
 from scipy.optimize import nnls
 
-import commensal.microbiome
-from commensal.microbiome.attribution_model import fits_of
-from commensal.microbiome.mixtures import Mixture, draw_mixture
-from commensal.microbiome.within_donor import ShareMap, interval
+from commensal.microbiome.attribution import within_donor
+from commensal.microbiome.attribution.mixtures import Mixture, draw_mixture
+from commensal.microbiome.attribution.model import fits_of
+from commensal.microbiome.attribution.within_donor import ShareMap, interval
 
 KUMP, CROTHERS = "kump2017_uc_16s", "crothers2021_uc_longitudinal_16s"
 LEARN_SEED, CALIBRATION_SEED, REPORT_SEED = 0, 1_000_000, 2_000_000
@@ -325,7 +325,7 @@ def write(model: ShareMap, *, wider: float) -> None:
 
     names = ("centre", "scale", "offset", "ends", "inward", "outward", "direct")
     body = "".join(f"{name} = {text(getattr(model, name))}\n" for name in names)
-    target = Path(commensal.microbiome.__file__).parent / "within_donor.toml"
+    target = Path(within_donor.__file__).with_name("within_donor.toml")
     target.write_text(NOTE + f"stretch = {float(f'{wider:.3g}')!r}\n" + body, encoding="utf-8")
 
 

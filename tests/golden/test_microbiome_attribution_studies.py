@@ -1,4 +1,4 @@
-"""Source attribution of published studies: every sample has its rows, and before FMT nothing came from donors."""
+"""Source attribution of published studies: every sample has its rows; before FMT nothing came from donors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from commensal.formats import import_study
-from commensal.microbiome.attribution import attribute
+from commensal.microbiome.attribution.attribute import attribute
 
 pytestmark = [
     pytest.mark.data,

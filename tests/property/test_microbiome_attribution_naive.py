@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import gammaln
 
-import commensal.microbiome._attribution_kernels as kernels
-from commensal.microbiome.attribution_model import fits_of
+import commensal.microbiome.attribution._kernels as kernels
+from commensal.microbiome.attribution.model import fits_of
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from commensal.microbiome.abundance import abundance_of
-from commensal.microbiome.attribution import attribute
+from commensal.microbiome.attribution.attribute import attribute
 from commensal.microbiome.comparisons import comparisons
 from commensal.simulate import simulate
 from commensal.study import Study

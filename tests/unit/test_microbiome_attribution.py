@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from commensal.errors import InputError
-from commensal.microbiome.attribution import attribute
-from commensal.microbiome.attribution_model import attribute_counts
-from commensal.microbiome.mixtures import draw_mixture
-from commensal.microbiome.within_donor import interval
+from commensal.microbiome.attribution.attribute import attribute
+from commensal.microbiome.attribution.mixtures import draw_mixture
+from commensal.microbiome.attribution.model import attribute_counts
+from commensal.microbiome.attribution.within_donor import interval
 from commensal.study import Manifest, Study, study_of
 
 pytestmark = pytest.mark.slow

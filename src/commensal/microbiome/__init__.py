@@ -1,7 +1,7 @@
 """Communities: abundances, diversity, and how much of a donor is found in a recipient."""
 
 from commensal.microbiome.abundance import Abundance, abundance_of, aggregate, rarefy
-from commensal.microbiome.attribution import attribute
+from commensal.microbiome.attribution.attribute import attribute
 from commensal.microbiome.comparability import Setting, caution, comparable_groups, refusal, settings_of
 from commensal.microbiome.controls import Load, absolute, contaminants, positive_controls, resembling_controls
 from commensal.microbiome.conversion import abundance_from, from_anndata, from_skbio, to_anndata, to_skbio

@@ -88,7 +88,7 @@ def interval(
 @cache
 def published_map() -> ShareMap:
     """Return the map learnt from the published donors with repeated stools."""
-    text = files("commensal.microbiome").joinpath("within_donor.toml").read_text(encoding="utf-8")
+    text = files("commensal.microbiome.attribution").joinpath("within_donor.toml").read_text(encoding="utf-8")
     return share_map(tomllib.loads(text))
 
 

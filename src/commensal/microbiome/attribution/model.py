@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from commensal.errors import InputError
-from commensal.microbiome.within_donor import ShareMap, interval, published_map
+from commensal.microbiome.attribution.within_donor import ShareMap, interval, published_map
 
 if TYPE_CHECKING:
     from commensal.microbiome.abundance import Matrix
@@ -97,7 +97,7 @@ class Fits:
 
     def features(self, part: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """Return what the fits say of each source, (sinks, K+1, F), and the drift of each, (sinks, K)."""
-        import commensal.microbiome._attribution_kernels as kernels  # numba: imported late
+        import commensal.microbiome.attribution._kernels as kernels  # numba: imported late
 
         rows, members, people = _csr(self.sinks[part]), self.members[part], self.communities
         sums = [np.asarray(m.sum(axis=0), dtype=float).ravel() for m in (people, people > 0)]

@@ -16,7 +16,7 @@ import polars as pl
 from scipy import sparse
 
 from commensal.microbiome.abundance import Abundance, Matrix, abundance_of, depths
-from commensal.microbiome.attribution_model import Shares, attribute_counts
+from commensal.microbiome.attribution.model import Shares, attribute_counts
 from commensal.microbiome.comparability import Setting, caution, refusal, settings_of
 from commensal.microbiome.comparisons import Comparison, comparisons
 from commensal.study import RESULTS, Study

@@ -1,0 +1,1 @@
+"""Where a community came from: donor, own baseline, other donors, unknown."""
