@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 import polars as pl
@@ -69,6 +70,15 @@ class _Known:
     stools: Mapping[str, Sequence[str]]
     donors: frozenset[str]
     makers: Mapping[str, frozenset[str]]
+
+    @cached_property
+    def pools(self) -> Mapping[str, set[str]]:
+        """The batches that each donor has a part in."""
+        found = defaultdict(set)
+        for batch, makers in self.makers.items():
+            for donor in makers:
+                found[donor].add(batch)
+        return found
 
 
 def attribute(study: Study, *, level: float = 0.95, other_donors: bool = False) -> pl.DataFrame:
@@ -139,7 +149,7 @@ def _sink(comparison: Comparison, known: _Known, *, other_donors: bool) -> Sink:
     own = {known.person.get(s, s) for s in donor.sample_ids} | {comparison.subject_id}
     own |= set((donor.label or "").split(";"))
     own |= set().union(*(known.makers.get(name, frozenset()) for name in own))
-    own |= {batch for batch, makers in known.makers.items() if makers & own}
+    own |= set().union(*(known.pools.get(name, ()) for name in own))
     baseline = _baseline(comparison, known)
     notes = [n for n in (donor.caution, _when(comparison), _shallow(sample, known)) if n]
     if baseline.reason:
@@ -188,7 +198,7 @@ def _fit(sinks: Sequence[Sink], known: _Known, *, level: float) -> Shares:
     """Return the shares of all sinks by their usable sources, in the order these have in the sink."""
     owners, people = _people(known)
     rows: dict[object, int] = {}
-    profiles, members, left_out = [], [], []
+    profiles, members = [], []
     for sink in sinks:
         mine = []
         for source in _usable(sink):
@@ -198,13 +208,12 @@ def _fit(sinks: Sequence[Sink], known: _Known, *, level: float) -> Shares:
                 profiles.append(_profile(source, sink, known))
             mine.append(rows[key])
         members.append(mine)
-        left_out.append([i for i, owner in enumerate(owners) if _is_left_out(owner, sink, known)])
     return attribute_counts(
         sparse.vstack([_reads(s.comparison.sample_id or "", known) for s in sinks]),
         sparse.vstack(profiles),
         members=_padded(members),
         people=people,
-        left_out=_padded(left_out),
+        left_out=_padded(_left_out(sinks, owners, known)),
         level=level,
     )
 
@@ -251,12 +260,24 @@ def _people(known: _Known) -> tuple[list[tuple[str, Setting]], Matrix]:
     return owners, sparse.vstack(means) if means else empty
 
 
-def _is_left_out(owner: tuple[str, Setting], sink: Sink, known: _Known) -> bool:
-    """Whether a person's community may not stand for the unknown source of this sink."""
-    name, setting = owner
-    is_source = any(s.role == "other_donor" for s in sink.sources) and name in known.donors
-    own = known.settings.get(sink.comparison.sample_id or "", Setting())
-    return name in sink.own or is_source or refusal(own, setting) is not None
+def _left_out(sinks: Sequence[Sink], owners: Sequence[tuple[str, Setting]], known: _Known) -> list[list[int]]:
+    """Return, for each sink, the people whose community may not stand for its unknown source."""
+    places = defaultdict(set)
+    for i, (name, _) in enumerate(owners):
+        places[name].add(i)
+    donors = set().union(*(places[name] for name in known.donors))
+
+    @cache
+    def apart(axis: Setting) -> frozenset[int]:
+        return frozenset(i for i, (_, other) in enumerate(owners) if refusal(axis, other) is not None)
+
+    found = []
+    for sink in sinks:
+        own = known.settings.get(sink.comparison.sample_id or "", Setting())
+        out = set(apart(own.axis)).union(*(places.get(name, ()) for name in sink.own))
+        is_source = any(s.role == "other_donor" for s in sink.sources)
+        found.append(sorted(out | donors if is_source else out))
+    return found
 
 
 def _padded(lists: Sequence[Sequence[int]]) -> np.ndarray:
