@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
@@ -67,8 +65,3 @@ def peds_at_depth(samples: Matrix, donors: Matrix) -> np.ndarray:
 def row_sums(values: Matrix) -> np.ndarray:
     """Return the sum of each row."""
     return np.asarray(values.sum(axis=1), dtype=float).ravel()
-
-
-def deep_enough(abundance: Abundance, samples: Sequence[str], *, depth: int) -> bool:
-    """Return whether all samples named have ``depth`` reads."""
-    return all(abundance.totals[abundance.rows[s]] >= depth for s in samples)
