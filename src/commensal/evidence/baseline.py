@@ -67,7 +67,8 @@ def describe(
     parts += [_categorical(frame, name) for name in categorical if name in frame.columns and name != by]
     if frame["group_level"].n_unique() == 2:
         parts = [_with_difference(part) for part in parts]
-    return rows_of("baseline", [part.with_columns(group_variable=pl.lit(by)) for part in parts])
+    named = {"version": pl.lit("observed"), "group_variable": pl.lit(by)}
+    return rows_of("baseline", [part.with_columns(**named) for part in parts])
 
 
 def _continuous(frame: pl.DataFrame, name: str, unit: str) -> pl.DataFrame:

@@ -6,7 +6,7 @@ What cannot be computed is a row with a reason, never NaN; a denominator stands 
 from __future__ import annotations
 
 from commensal.study.declaration import Table
-from commensal.study.results import communities, matches, outcomes
+from commensal.study.results import communities, inference, matches, monitoring, outcomes, prediction
 
 __all__ = ["RESULTS"]
 
@@ -18,8 +18,24 @@ RESULTS: dict[str, Table] = {
         outcomes.BASELINE,
         outcomes.ESTIMATES,
         outcomes.MISSINGNESS,
+        outcomes.FOLLOW_UP,
         outcomes.CURVES,
         outcomes.CURVE_RISK,
+        inference.EFFECTS,
+        inference.HYPOTHESIS_TESTS,
+        inference.VARIANCE_COMPONENTS,
+        inference.BALANCE,
+        inference.WEIGHT_SUMMARIES,
+        inference.IMPUTATIONS,
+        inference.TIPPING_POINTS,
+        prediction.PREDICTIONS,
+        prediction.PERFORMANCE,
+        prediction.CALIBRATION,
+        prediction.DECISION_CURVES,
+        prediction.MODEL_CARDS,
+        monitoring.MONITORS,
+        monitoring.FUNNELS,
+        monitoring.ALARMS,
         communities.ENGRAFTMENT,
         communities.ENGRAFTMENT_TESTS,
         communities.TAXON_OUTCOMES,

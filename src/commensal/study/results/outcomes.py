@@ -38,8 +38,9 @@ FLOW = Table(
 BASELINE = Table(
     "baseline",
     "one characteristic (or one level of it) in one group",
-    ("variable", "level", "group_variable", "group_level"),
+    ("version", "variable", "level", "group_variable", "group_level"),
     (
+        word("version", "observed, weighted (overlap weights) or imputed."),
         word("variable", "Characteristic."),
         word("level", "Level of a categorical characteristic; null for a continuous one."),
         word("group_variable", "What the columns of the table are split by."),
@@ -99,6 +100,40 @@ MISSINGNESS = Table(
         word("group_level", "Level."),
         word("reason", "not_yet_due, lost, withdrew, died, missed_visit, data_not_collected …"),
         integer("n", "Patients."),
+    ),
+)
+
+
+FOLLOW_UP = Table(
+    "follow_up",
+    "how complete follow-up is in one group",
+    ("landmark", "group_variable", "group_level"),
+    (
+        word("landmark", "W8, M3, Y1, Y5; null for the whole of follow-up."),
+        word("group_variable", "What the rows are split by; 'all' for none."),
+        word("group_level", "Level of the group variable."),
+        integer("n", "Patients in the group."),
+        integer("n_due", "Whose window had closed at the data cut."),
+        integer("n_not_due", "Whose window had not closed yet."),
+        integer("n_unknown", "Of whom it cannot be told."),
+        integer("n_seen", "Due and seen in the window."),
+        integer("n_missed", "Due, in follow-up, and not seen in the window."),
+        integer("n_lost", "Due and lost to follow-up before."),
+        integer("n_withdrawn", "Due and withdrawn before."),
+        integer("n_dead", "Due and dead before."),
+        number("person_years", "Person-time observed.", unit="years", minimum=0),
+        number(
+            "potential_person_years",
+            "Person-time to the landmark or data cut, or death.",
+            unit="years",
+            minimum=0,
+        ),
+        number("completeness", "Observed over potential person-time (Clark's C).", minimum=0, maximum=1),
+        number(
+            "median_years", "Median follow-up, by the reverse Kaplan–Meier method.", unit="years", minimum=0
+        ),
+        word("method", "Definition."),
+        word("reason", "Why there is no number, or a caution to print with it."),
     ),
 )
 

@@ -1,0 +1,206 @@
+"""What is known of every patient at index: the covariates that models may rest on.
+
+Nothing here looks past the index day. A covariate measured later is refused by name in the rooms that
+predict or adjust; :data:`AFTER_INDEX` lists the ones that people ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from commensal.errors import InputError, nearest
+from commensal.evidence.assessed import Assessed
+from commensal.study import Study
+from commensal.vocabulary.endpoints import endpoints_for, primary_endpoint
+from commensal.vocabulary.indications import indications
+from commensal.vocabulary.instruments.declaration import instrument
+from commensal.vocabulary.windows import landmarks
+
+KINDS = ("continuous", "binary", "ordered", "nominal")
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One covariate: its name, kind, label and unit; ``levels`` in order where it is ordered."""
+
+    name: str
+    kind: str
+    label: str
+    unit: str = ""
+    levels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"covariate {self.name}: unknown kind {self.kind!r}", expected=", ".join(KINDS))
+
+
+COVARIATES = (
+    Covariate("age_at_index_years", "continuous", "Age at index", "years"),
+    Covariate("sex", "nominal", "Sex"),
+    Covariate("indication", "nominal", "Indication"),
+    Covariate("cohort", "nominal", "Cohort"),
+    Covariate("index_route", "nominal", "Route of the first session"),
+    Covariate("index_year", "continuous", "Year of index", "years"),
+    Covariate("disease_duration_years", "continuous", "Disease duration", "years"),
+    Covariate("baseline_severity", "continuous", "Severity at baseline", "SD within the instrument"),
+    Covariate("had_recipient_antibiotic", "binary", "Antibiotic recorded before index"),
+    Covariate("immunocompromise", "ordered", "Immunocompromise", levels=("none", "mild", "severe")),
+    Covariate("is_mucosal_barrier_injured", "binary", "Mucosal barrier injured"),
+    Covariate("prednisone_milligrams_per_day", "continuous", "Prednisolone equivalents", "mg/day"),
+    Covariate("albumin_grams_per_litre", "continuous", "Albumin", "g/L"),
+    Covariate("bmi", "continuous", "Body mass index", "kg/m²"),
+    Covariate("n_sessions_planned", "continuous", "Sessions planned at index", "sessions"),
+)
+
+AFTER_INDEX = (
+    "n_sessions",
+    "n_courses",
+    "route",
+    "days_to_retreatment",
+    "days_to_rescue",
+    "days_to_colectomy",
+    "days_to_death",
+    "days_to_loss",
+    "days_to_withdrawal",
+    "days_followed",
+    "end_day",
+    "n_contacts_after_index",
+    "engraftment",
+)
+
+
+def known_covariates(names: Sequence[str]) -> tuple[Covariate, ...]:
+    """Return the covariates of these names.
+
+    Refuses (InputError) a name measured after index, by that name, and an unknown one.
+    """
+    by_name = {c.name: c for c in COVARIATES}
+    for name in names:
+        if name in AFTER_INDEX:
+            raise InputError(
+                f"covariate {name!r} is measured after index: it cannot predict or adjust from the start",
+                expected="what is known on the index day: " + ", ".join(by_name),
+                do="take it out, or report it as an outcome",
+            )
+        if name not in by_name:
+            raise InputError(f"there is no covariate {name!r}", expected=nearest(name, by_name))
+    return tuple(by_name[name] for name in names)
+
+
+def covariates_of(study: Study, cohort: pl.DataFrame, assessed: Mapping[str, Assessed]) -> pl.DataFrame:
+    """Return one row per patient, sorted: patient_id and every covariate of :data:`COVARIATES`; null unknown.
+
+    ``baseline_severity`` is the primary score of the instrument of the indication's primary endpoint (of its
+    measure of active disease where it has one), higher is worse, in standard deviations of the patients with
+    that instrument at baseline.
+    """
+    frame = (
+        cohort.join(index_sessions(study, cohort), on="patient_id", how="left")
+        .join(_durations(study), on="patient_id", how="left")
+        .join(_severity(cohort, assessed), on="patient_id", how="left")
+        .with_columns(index_year=_year(study))
+    )
+    return frame.select("patient_id", *(_stored(c) for c in COVARIATES)).sort("patient_id")
+
+
+def index_sessions(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
+    """Return [patient_id, index_route, index_operator, n_sessions_planned] as of the first session."""
+    sessions = study.read(
+        "sessions", columns=["session_id", "patient_id", "administered_day", "route", "operator"]
+    )
+    first = (
+        sessions.sort("patient_id", "administered_day", "session_id", nulls_last=True)
+        .unique("patient_id", keep="first", maintain_order=True)
+        .select("patient_id", index_route="route", index_operator="operator")
+    )
+    courses = study.read("courses", columns=["patient_id", "is_planned_at_index", "n_sessions_planned"])
+    planned = (
+        courses.filter("is_planned_at_index")
+        .group_by("patient_id")
+        .agg(
+            n_sessions_planned=pl.when(pl.col("n_sessions_planned").null_count() == 0).then(
+                pl.col("n_sessions_planned").sum()
+            )
+        )
+    )
+    return (
+        cohort.select("patient_id")
+        .join(first, on="patient_id", how="left")
+        .join(planned, on="patient_id", how="left")
+    )
+
+
+def _stored(covariate: Covariate) -> pl.Expr:
+    kinds = {"continuous": pl.Float64, "binary": pl.Boolean}
+    return pl.col(covariate.name).cast(kinds.get(covariate.kind, pl.String))
+
+
+def _year(study: Study) -> pl.Expr:
+    """Calendar year with its fraction; null where the study has no calendar."""
+    if study.manifest.clock != "calendar":
+        return pl.lit(None, dtype=pl.Float64)
+    return 1970 + pl.col("index_day") / DAYS_PER_YEAR
+
+
+def _durations(study: Study) -> pl.DataFrame:
+    """Years with the indication, the longest recorded."""
+    rows = study.read("diagnoses", columns=["patient_id", "role", "disease_duration_years"])
+    of_indication = rows.filter(pl.col("role") == "indication")
+    return of_indication.group_by("patient_id").agg(pl.col("disease_duration_years").max())
+
+
+def _severity(cohort: pl.DataFrame, assessed: Mapping[str, Assessed]) -> pl.DataFrame:
+    parts = [
+        _standardised(cohort.filter(pl.col("indication") == code), name, assessed)
+        for code in cohort["indication"].drop_nulls().unique().sort()
+        for name in severity_instruments(code)
+    ]
+    empty = pl.DataFrame(schema={"patient_id": pl.String, "baseline_severity": pl.Float64})
+    found = pl.concat([empty, *parts])
+    return found.unique("patient_id", keep="first", maintain_order=True)
+
+
+def severity_instruments(indication_code: str) -> list[str]:
+    """The instruments that tell how severe an indication is at baseline, the adults' first."""
+    if indication_code not in indications():
+        return []
+    if indication_code not in {e.indication for e in _with_endpoints(indication_code)}:
+        return []
+    found = [
+        primary_endpoint(indication_code, landmark=at) or endpoints_for(indication_code)[0]
+        for at in landmarks()
+    ]
+    names: list[str] = []
+    for endpoint in found:
+        measures = [endpoint.active or endpoint.measure]
+        if endpoint.child is not None:
+            measures.append(endpoint.child.active)
+        names += [m.instrument for m in measures if m is not None]
+    return list(dict.fromkeys(names))
+
+
+def _with_endpoints(indication_code: str) -> tuple:
+    try:
+        return endpoints_for(indication_code)
+    except InputError:
+        return ()
+
+
+def _standardised(patients: pl.DataFrame, code: str, assessed: Mapping[str, Assessed]) -> pl.DataFrame:
+    found = assessed.get(code)
+    if found is None:
+        return pl.DataFrame(schema={"patient_id": pl.String, "baseline_severity": pl.Float64})
+    declared = instrument(code)
+    score = pl.col(declared.primary).cast(pl.Float64)
+    worse = -score if declared.direction == "higher_better" else score
+    spread = worse.std()
+    return (
+        found.baseline.filter(score.is_not_null())
+        .join(patients.select("patient_id"), on="patient_id", how="semi")
+        .select("patient_id", baseline_severity=pl.when(spread > 0).then((worse - worse.mean()) / spread))
+        .drop_nulls()
+    )
