@@ -1,0 +1,128 @@
+"""Rubin's rules: one estimate out of those of several completed data sets, with Barnard and Rubin's df."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from commensal.errors import InputError
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Pooled estimates: every field a float, or an array (k,) where k parameters were given.
+
+    ``variance`` is total: ``within`` plus (1 + 1/m) times ``between``. ``relative_increase`` is the increase
+    of variance due to what is missing, over ``within``; ``fraction_missing`` the fraction of information
+    missing. ``df`` is infinite where nothing varies between imputations and no ``df_complete`` was given.
+    """
+
+    estimate: Array | float
+    variance: Array | float
+    within: Array | float
+    between: Array | float
+    df: Array | float
+    relative_increase: Array | float
+    fraction_missing: Array | float
+    lower: Array | float
+    upper: Array | float
+    p_value: Array | float
+
+    @property
+    def se(self) -> Array | float:
+        """Standard error: the root of the total variance."""
+        return np.sqrt(self.variance)
+
+
+def pool(
+    estimates: Array | Sequence[float],
+    variances: Array | Sequence[float],
+    *,
+    df_complete: float | None = None,
+    level: float = 0.95,
+) -> Pooled:
+    """Pool the estimates of m completed data sets by Rubin's rules.
+
+    Parameters: ``estimates`` and ``variances`` (squared standard errors) of shape (m,) or (m, k), on a scale
+    where they are about normal (pool log odds, not proportions); ``df_complete`` the degrees of freedom had
+    nothing been missing (n less the number of coefficients), None for a large sample (Rubin 1987).
+
+    Returns limits and the two-sided p value against 0 by Student's t. Where every variance and every
+    difference is 0 the limits are the estimate and the p value is NaN-free: 1 at an estimate of 0, else 0.
+
+    Refuses (InputError) fewer than two imputations, shapes that differ, values that are missing or infinite
+    and variances below 0.
+
+    Notes: T = Ū + (1 + 1/m) B; λ = (1 + 1/m) B / T; ν = (m − 1)/λ²; Barnard–Rubin: ν' = 1/(1/ν + 1/ν₀),
+    ν₀ = (ν_c + 1)/(ν_c + 3) · ν_c (1 − λ).
+
+    References: Rubin, Multiple Imputation for Nonresponse in Surveys, 1987; Barnard & Rubin, Biometrika
+    1999;86:948 (doi:10.1093/biomet/86.4.948).
+    """
+    q, u = _checked(estimates, variances, df_complete=df_complete, level=level)
+    m = len(q)
+    estimate, within, between = q.mean(axis=0), u.mean(axis=0), q.var(axis=0, ddof=1)
+    extra = (1 + 1 / m) * between
+    variance = within + extra
+    share = _ratio(extra, variance)
+    df = _degrees(share, m=m, df_complete=df_complete)
+    increase = _ratio(extra, within)
+    half = stats.t.ppf((1 + level) / 2, df) * np.sqrt(variance)
+    fields = (
+        *(estimate, variance, within, between, df, increase, _fraction_missing(increase, df)),
+        *(estimate - half, estimate + half, _p_values(estimate, variance, df)),
+    )
+    return Pooled(*(f if np.ndim(f) else float(f) for f in fields))
+
+
+def _checked(estimates, variances, *, df_complete: float | None, level: float) -> tuple[Array, Array]:
+    q, u = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
+    if q.shape != u.shape or q.ndim not in (1, 2) or len(q) < 2:
+        raise InputError(
+            f"estimates of shape {q.shape} with variances of shape {u.shape}",
+            expected="both of shape (m,) or (m, k), with at least two imputations",
+        )
+    if not (np.isfinite(q).all() and np.isfinite(u).all() and (u >= 0).all()):
+        raise InputError(
+            "estimates or variances are missing, infinite or below zero",
+            expected="an estimate and a variance of every imputation",
+            do="leave out the parameter that one of the imputations could not estimate, and say so",
+        )
+    if df_complete is not None and not df_complete > 0:
+        raise InputError(f"{df_complete} degrees of freedom", expected="a number above 0, or none")
+    if not 0 < level < 1:
+        raise InputError(f"level {level} is no confidence level", expected="a number between 0 and 1")
+    return q, u
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """``part / whole``; 0 where nothing varies, infinite where only ``whole`` is 0."""
+    none = np.where(part > 0, np.inf, 0.0)
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), none)
+
+
+def _degrees(share: Array, *, m: int, df_complete: float | None) -> Array:
+    old = np.where(share > 0, (m - 1) / np.where(share > 0, share, 1.0) ** 2, np.inf)
+    if df_complete is None or np.isinf(df_complete):
+        return old
+    observed = (df_complete + 1) / (df_complete + 3) * df_complete * (1 - share)
+    # Where nothing varies between imputations these are the degrees of complete data themselves.
+    return np.where(share > 0, 1 / (1 / old + 1 / np.maximum(observed, 1e-12)), df_complete)
+
+
+def _fraction_missing(increase: Array, df: Array) -> Array:
+    finite = np.isfinite(increase)
+    r = np.where(finite, increase, 0.0)
+    small = np.where(np.isinf(df), 0.0, 2 / (np.where(np.isinf(df), 1.0, df) + 3))
+    return np.where(finite, np.where(r > 0, (r + small) / (r + 1), 0.0), 1.0)
+
+
+def _p_values(estimate: Array, variance: Array, df: Array) -> Array:
+    moves = variance > 0
+    t = np.abs(estimate) / np.sqrt(np.where(moves, variance, 1.0))
+    return np.where(moves, 2 * stats.t.sf(t, df), np.where(estimate == 0, 1.0, 0.0))
