@@ -57,13 +57,11 @@ def patterns_of(rows: Array, *, subject: Array, visit: Array, n_visits: int) -> 
     seen = np.zeros((n_subjects, n_visits), dtype=bool)
     dense[subject, visit] = rows
     seen[subject, visit] = True
-    keys, member = np.unique(seen, axis=0, return_inverse=True)
+    keys, member = np.unique(seen @ (1 << np.arange(n_visits)), return_inverse=True)
     found = []
     for code, key in enumerate(keys):
-        visits = np.flatnonzero(key)
-        if not len(visits):
-            continue
-        mine = dense[member.ravel() == code][:, visits]
+        visits = np.flatnonzero((int(key) >> np.arange(n_visits)) & 1)
+        mine = dense[member == code][:, visits]
         n, q, width = mine.shape
         flat = mine.reshape(n, q * width)
         moments = (flat.T @ flat).reshape(q, width, q, width).transpose(0, 2, 1, 3)

@@ -281,7 +281,11 @@ def _refuse_unshared(subject: Array, visit: Array, when: list[Any]) -> None:
 
 
 def _refuse_rank(design: Array) -> None:
-    if len(design) <= design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
+    # Cells are 0 and 1 and slopes are in units of their spread, so their products tell the rank.
+    products = design.T @ design
+    roots = np.sqrt(np.diag(products))
+    smallest = np.linalg.eigvalsh(products / np.outer(roots, roots))[0] if (roots > 0).all() else 0.0
+    if len(design) <= design.shape[1] or smallest < 1e-10:
         raise RefusedError(
             f"{len(design)} rows do not determine {design.shape[1]} coefficients: some columns repeat others"
         )
@@ -304,7 +308,7 @@ def _names(when: list[Any], which: Sequence[Any], n_slopes: int, by_visit: bool)
 def _start(rows: Array, visit: Array, n_visits: int) -> Array:
     """Residual variances of the visits around least squares, correlated by a half: the EM step does the rest."""
     design, y = rows[:, :-1], rows[:, -1]
-    residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    residual = y - design @ np.linalg.solve(design.T @ design, design.T @ y)
     squares = np.bincount(visit, residual**2, minlength=n_visits) / np.bincount(visit, minlength=n_visits)
     deviations = np.sqrt(np.maximum(squares, 1e-6 * max(float(squares.max()), 1e-12)))
     return np.outer(deviations, deviations) * (0.5 + 0.5 * np.eye(n_visits))
