@@ -37,8 +37,10 @@ class Blocks:
         """Sum rows (n, …) to groups (n_groups, …)."""
         flat = values.reshape(len(values), -1)
         sums = [np.bincount(self.group, weights=column, minlength=self.n_groups) for column in flat.T]
-        return np.stack(sums, axis=1).reshape(self.n_groups, *values.shape[1:]) if sums else np.zeros(
-            (self.n_groups, *values.shape[1:])
+        return (
+            np.stack(sums, axis=1).reshape(self.n_groups, *values.shape[1:])
+            if sums
+            else np.zeros((self.n_groups, *values.shape[1:]))
         )
 
     def predicted(self, own: Array, dense: Array) -> Array:
@@ -141,8 +143,8 @@ def logistic_mode(
 ) -> Mode:
     """Maximise ℓ(η) − ½ Σ_g o_g'P o_g − ½ d'Q d over own and dense coefficients, by Newton with halved steps.
 
-    ``successes`` (n,) of ``trials`` (n,); ``own_precision`` P (k, k), ``dense_precision`` Q (q, q); a zero in Q
-    is a column without penalty. ``objective`` leaves the binomial coefficients out.
+    ``successes`` (n,) of ``trials`` (n,); ``own_precision`` P (k, k), ``dense_precision`` Q (q, q); a zero in
+    Q is a column without penalty. ``objective`` leaves the binomial coefficients out.
     """
     own, dense = start or _zeros(blocks)
     eta = offset + blocks.predicted(own, dense)
@@ -150,9 +152,7 @@ def logistic_mode(
     for _ in range(MOST_STEPS):
         chance = expit(eta)
         products = cross_products(blocks, trials * chance * (1 - chance))
-        solved = factorised(
-            blocks, (products[0] + own_precision, products[1], products[2] + dense_precision)
-        )
+        solved = factorised(blocks, (products[0] + own_precision, products[1], products[2] + dense_precision))
         to_own, to_dense = blocks.moments(successes - trials * chance)
         step = solved.solve(to_own - own @ own_precision, to_dense - dense_precision @ dense)
         scale, found = 1.0, value
@@ -167,7 +167,9 @@ def logistic_mode(
         own, dense, eta, value = *tried, eta_tried, found
         if is_close:
             break
-    return Mode(own, dense, expit(eta), value, _curvature(blocks, eta, trials, own_precision, dense_precision))
+    return Mode(
+        own, dense, expit(eta), value, _curvature(blocks, eta, trials, own_precision, dense_precision)
+    )
 
 
 def _curvature(blocks: Blocks, eta: Array, trials: Array, own: Array, dense: Array) -> Solved:

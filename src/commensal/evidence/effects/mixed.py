@@ -50,10 +50,10 @@ class Membership:
 class MixedFit:
     """A fitted mixed model.
 
-    ``coefficients`` (p,) with ``covariance`` (p, p) and limits; ``variances`` by factor (and ``residual`` in a
-    linear model); ``slope_variance`` and ``slope_covariance`` where there is a random slope. ``effects`` are
-    the predicted effects of each factor's levels (conditional modes), as level → effect, and ``slopes`` those
-    of the random slope. ``is_singular``: some variance was estimated as zero.
+    ``coefficients`` (p,) with ``covariance`` (p, p) and limits; ``variances`` by factor (and ``residual`` in
+    a linear model); ``slope_variance`` and ``slope_covariance`` where there is a random slope. ``effects``
+    are the predicted effects of each factor's levels (conditional modes), as level → effect, and ``slopes``
+    those of the random slope. ``is_singular``: some variance was estimated as zero.
     """
 
     names: tuple[str, ...]
@@ -126,7 +126,9 @@ class _Model:
         """Relative standard deviation of each dense column, (q,)."""
         first = 1 if self.eliminates else 0
         rest = self.factors[first:]
-        return np.concatenate([np.full(len(f.levels), t) for f, t in zip(rest, theta[first:], strict=False)] or [[]])
+        return np.concatenate(
+            [np.full(len(f.levels), t) for f, t in zip(rest, theta[first:], strict=False)] or [[]]
+        )
 
     def groups(self) -> tuple[Array, int]:
         if self.eliminates:
@@ -207,7 +209,8 @@ def _checked(
         )
     if not (np.isfinite(y).all() and np.isfinite(x).all() and np.isfinite(m).all()):
         raise InputError(
-            "the outcome or design holds missing values", do="leave out or impute what is missing, and count it"
+            "the outcome or design holds missing values",
+            do="leave out or impute what is missing, and count it",
         )
     found = [_factor(name, levels, n=len(y)) for name, levels in factors.items()]
     _refuse(y, m, x, found, family=family)
@@ -232,16 +235,20 @@ def _refuse(y: Array, m: Array, x: Array, factors: Sequence[_Factor], *, family:
             raise RefusedError(f"factor {factor.name} has {len(factor.levels)} level among {len(y)} rows")
         if family == "linear" and factor.codes is not None and len(factor.levels) == len(y):
             raise RefusedError(
-                f"factor {factor.name} has a level for each of {len(y)} rows: it cannot be told from the residual"
+                f"factor {factor.name} has a level for each of {len(y)} rows: no residual is left"
             )
     if family == "linear":
         if np.ptp(y) == 0:
             raise RefusedError(f"all {len(y)} outcomes are {y[0]:g}")
         if np.linalg.matrix_rank(x) < x.shape[1] or len(y) <= x.shape[1]:
-            raise RefusedError(f"of {x.shape[1]} columns some are constant or depend on others ({len(y)} rows)")
+            raise RefusedError(
+                f"of {x.shape[1]} columns some are constant or depend on others ({len(y)} rows)"
+            )
         return
     if (y < 0).any() or (y > m).any() or (y != np.round(y)).any():
-        raise InputError("an outcome is no count of successes", expected="0 ≤ successes ≤ trials, whole numbers")
+        raise InputError(
+            "an outcome is no count of successes", expected="0 ≤ successes ≤ trials, whole numbers"
+        )
     # Constant outcomes, dependent columns and separation are refused there, with their counts.
     both = np.concatenate([np.ones(len(y)), np.zeros(len(y))])
     logistic(np.vstack([x, x]), both, weights=np.concatenate([y, m - y]))
@@ -262,7 +269,9 @@ def _arranged(
             )
         values = np.asarray(slope[1], dtype=float)
         if values.shape != (n,) or not np.isfinite(values).all() or np.ptp(values) == 0:
-            raise InputError("the values of the slope are missing or constant", expected=f"{n} finite numbers")
+            raise InputError(
+                "the values of the slope are missing or constant", expected=f"{n} finite numbers"
+            )
     else:
         chosen = sorted(single, key=lambda f: (-len(f.levels), f.name))[:1]
     rest = [_dense(f) for f in factors if f not in chosen]
@@ -280,7 +289,8 @@ def _dense(factor: _Factor) -> _Factor:
 
 
 def _start(model: _Model) -> tuple[Array, list[tuple[float | None, float | None]]]:
-    start, bounds = np.ones(model.n_theta), [(0.0, None)] * model.n_theta
+    start = np.ones(model.n_theta)
+    bounds: list[tuple[float | None, float | None]] = [(0.0, None)] * model.n_theta
     if model.slope is not None:
         start[-2], bounds[-2] = 0.0, (None, None)
         start[-1] = 1 / max(1.0, float(np.std(model.slope)))
@@ -420,7 +430,7 @@ def _logistic(model: _Model, names: tuple[str, ...], *, level: float) -> MixedFi
         sigma2=None,
         log_likelihood=-laplace.deviance(found.x) / 2 + _choices(model),
         level=level,
-        method="logistic mixed model, Laplace's approximation, covariance from the curvature in all parameters",
+        method="logistic mixed model, Laplace's approximation, covariance from the full curvature",
     )
 
 
