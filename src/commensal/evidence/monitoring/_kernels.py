@@ -1,0 +1,120 @@
+"""Loops of the charts: arrays in, arrays out.
+
+All arrays are one-dimensional float64 in order of treatment, probabilities inside (0, 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+Array = np.ndarray
+
+
+@njit(cache=True)
+def cusum_path(observed: Array, when_event: Array, when_none: Array) -> Array:
+    """Value of the chart after each course: max(0, before + weight of what happened)."""
+    path = np.empty(len(observed))
+    value = 0.0
+    for i in range(len(observed)):
+        value += when_event[i] if observed[i] > 0 else when_none[i]
+        if value < 0.0:
+            value = 0.0
+        path[i] = value
+    return path
+
+
+@njit(cache=True)
+def _between(later: Array, value: float, limit: float, step: float) -> float:
+    """Probability of crossing later from this value on; the last node is the value just under the limit."""
+    if value >= limit:
+        return 1.0
+    if value <= 0.0:
+        return later[0]
+    position = value / step
+    below = int(position)
+    if below >= len(later) - 1:
+        return later[-1]
+    part = position - below
+    return later[below] * (1.0 - part) + later[below + 1] * part
+
+
+@njit(cache=True)
+def cusum_crossing(when_event: Array, when_none: Array, true: Array, limit: float, n_nodes: int) -> float:
+    """Probability that the chart reaches ``limit`` anywhere in the stream, events having probability ``true``.
+
+    Backwards from the end: u(w) = p u(w + event) + (1 − p) u(max(0, w + none)), on a grid from 0 to the limit
+    with linear interpolation between nodes.
+    """
+    step = limit / (n_nodes - 1)
+    later = np.zeros(n_nodes)
+    now = np.empty(n_nodes)
+    for t in range(len(true) - 1, -1, -1):
+        p = true[t]
+        for j in range(n_nodes):
+            at = j * step
+            now[j] = p * _between(later, at + when_event[t], limit, step) + (1.0 - p) * _between(
+                later, at + when_none[t], limit, step
+            )
+        later, now = now, later
+    return later[0]
+
+
+@njit(cache=True)
+def poisson_binomial_masses(probabilities: Array, negligible: float) -> Array:
+    """P(sum = k), k = 0..n, of independent events; masses below ``negligible`` at both ends become 0."""
+    n = len(probabilities)
+    masses = np.zeros(n + 1)
+    masses[0] = 1.0
+    low, high = 0, 0
+    for i in range(n):
+        p = probabilities[i]
+        high += 1
+        for k in range(high, low, -1):
+            masses[k] = masses[k] * (1.0 - p) + masses[k - 1] * p
+        masses[low] *= 1.0 - p
+        while low < high and masses[low] < negligible:
+            masses[low] = 0.0
+            low += 1
+        while high > low and masses[high] < negligible:
+            masses[high] = 0.0
+            high -= 1
+    return masses
+
+
+@njit(cache=True)
+def ratio_path(observed: Array, expected: Array) -> Array:
+    """Maximised Poisson log-likelihood ratio after each course: k log(k/m) − (k − m) where k exceeds m."""
+    path = np.empty(len(observed))
+    count, mean = 0.0, 0.0
+    for i in range(len(observed)):
+        count += observed[i]
+        mean += expected[i]
+        path[i] = count * np.log(count / mean) - (count - mean) if count > mean else 0.0
+    return path
+
+
+@njit(cache=True)
+def ratio_crossing(expected: Array, true: Array, limit: float, min_events: int) -> float:
+    """Probability that the ratio reaches ``limit`` with at least ``min_events`` anywhere in the stream.
+
+    Walks the distribution of the count; what reaches the boundary is taken out and summed.
+    """
+    masses = np.zeros(len(expected) + 2)
+    masses[0] = 1.0
+    high, mean, crossed, boundary = 0, 0.0, 0.0, min_events
+    for t in range(len(expected)):
+        mean += expected[t]
+        # The boundary never falls: the same count is the less surprising the more was expected.
+        while boundary <= mean or boundary * np.log(boundary / mean) - (boundary - mean) < limit:
+            boundary += 1
+        p = true[t]
+        high += 1
+        for k in range(high, 0, -1):
+            masses[k] = masses[k] * (1.0 - p) + masses[k - 1] * p
+        masses[0] *= 1.0 - p
+        while high >= boundary:
+            crossed += masses[high]
+            masses[high] = 0.0
+            high -= 1
+    return crossed

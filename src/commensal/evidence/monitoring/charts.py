@@ -1,0 +1,193 @@
+"""Risk-adjusted CUSUM: one outcome a course, in order of treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from commensal.errors import InputError
+
+Array = np.ndarray
+
+N_NODES = 401
+HIGHEST_LIMIT = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Cusum:
+    """A CUSUM chart.
+
+    ``statistic`` (n,) is the value after each course; ``limit`` where it alarms; ``alarm_at`` the position
+    (from 0) of the first course at which it does, None where it does not. The chart is not reset.
+    """
+
+    statistic: Array
+    odds_ratio: float
+    limit: float
+    alarm_at: int | None
+
+
+def cusum(
+    observed: Sequence[float] | Array,
+    expected: Sequence[float] | Array,
+    *,
+    odds_ratio: float = 2.0,
+    limit: float,
+) -> Cusum:
+    """Run the risk-adjusted log-likelihood-ratio CUSUM over outcomes in order of treatment.
+
+    Parameters
+    ----------
+    observed : (n,) 1 where the event (a failure) happened, else 0. Leave out what is not known yet.
+    expected : (n,) probability of the event for each course, from a model that did not see the unit.
+    odds_ratio : the change looked for; above 1 more events than expected, below 1 fewer.
+    limit : value at which the chart alarms (:func:`cusum_limit`).
+
+    Refuses (InputError) lengths that differ, outcomes other than 0 and 1, probabilities outside (0, 1), an odds
+    ratio of 1 or not above 0, a limit not above 0.
+
+    Notes
+    -----
+    Wₜ = max(0, Wₜ₋₁ + wₜ) from W₀ = 0, wₜ = y log R − log(1 − p + R p) with R the odds ratio. It tests odds R
+    times the expected against the expected, in one direction; one chart for each direction.
+
+    References
+    ----------
+    Steiner et al., Biostatistics 2000;1:441, doi:10.1093/biostatistics/1.4.441.
+
+    Example
+    -------
+    >>> cusum([0, 1, 1], [0.2, 0.2, 0.2], limit=1.0).statistic.round(3)
+    array([0.   , 0.511, 1.022])
+    """
+    from commensal.evidence.monitoring._kernels import cusum_path
+
+    outcomes, p = checked_outcomes(observed, expected)
+    _check_odds_ratio(odds_ratio)
+    if not limit > 0:
+        raise InputError(f"a limit of {limit}", expected="a limit above 0", do="make one with cusum_limit")
+    path = cusum_path(outcomes, *_weights(p, odds_ratio))
+    return Cusum(path, odds_ratio, float(limit), first_at(path >= limit))
+
+
+def cusum_limit(
+    expected: Sequence[float] | Array | float,
+    *,
+    odds_ratio: float = 2.0,
+    false_alarm: float = 0.05,
+    horizon: int | None = None,
+) -> float:
+    """Return the lowest limit at which the chart alarms by chance with probability ``false_alarm`` at most.
+
+    The probability is that of any alarm over the whole stream of ``expected`` (n,), or over ``horizon`` courses
+    (the stream taken again from its start as often as needed; one number is the same for all), while outcomes
+    follow ``expected``. By :func:`cusum_alarm_probability`, so there is no seed; the limit is found to 1e-4.
+    A stream too short to reach any limit with that probability has the limit that one more event would pass.
+
+    Refuses as :func:`cusum`, and a false-alarm probability outside (0, 1).
+    """
+    p = checked_probabilities(_stream(expected, horizon))
+    check_share(false_alarm, "false_alarm")
+    low, high = 0.0, 1.0
+    while _crossing(p, p, odds_ratio, high) > false_alarm and high < HIGHEST_LIMIT:
+        low, high = high, 2 * high
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        if _crossing(p, p, odds_ratio, middle) > false_alarm:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def cusum_alarm_probability(
+    expected: Sequence[float] | Array,
+    *,
+    limit: float,
+    odds_ratio: float = 2.0,
+    true_odds_ratio: float = 1.0,
+    true: Sequence[float] | Array | None = None,
+) -> float:
+    """Return the probability of any alarm over the stream ``expected`` (n,).
+
+    Events have the probability ``true`` (n,), or else the odds of ``expected`` times ``true_odds_ratio``: 1 gives
+    the false-alarm probability of the stream, ``odds_ratio`` its power. A Markov chain over the value of the
+    chart, on 401 nodes from 0 to the limit. Refuses as :func:`cusum`.
+    Reference: Brook & Evans, Biometrika 1972;59:539, doi:10.1093/biomet/59.3.539.
+    """
+    p = checked_probabilities(np.asarray(expected, dtype=float))
+    if not limit > 0:
+        raise InputError(f"a limit of {limit}", expected="a limit above 0")
+    events = times_odds(p, true_odds_ratio) if true is None else np.asarray(true, dtype=float)
+    return _crossing(p, checked_probabilities(events), odds_ratio, limit)
+
+
+def times_odds(probabilities: Array, ratio: float) -> Array:
+    """The probabilities whose odds are ``ratio`` times as high."""
+    return ratio * probabilities / (1 - probabilities + ratio * probabilities)
+
+
+def checked_outcomes(
+    observed: Sequence[float] | Array, expected: Sequence[float] | Array
+) -> tuple[Array, Array]:
+    """Both as arrays; refuses (InputError) what is no outcome of 0 or 1 with a probability beside it."""
+    outcomes = np.asarray(observed, dtype=float)
+    p = checked_probabilities(np.asarray(expected, dtype=float))
+    if outcomes.shape != p.shape or not np.isin(outcomes, (0, 1)).all():
+        raise InputError(
+            f"{outcomes.shape[0] if outcomes.ndim else 1} outcomes beside {len(p)} expected probabilities",
+            expected="one outcome of 0 or 1 and one probability for each course",
+            do="leave out courses whose outcome is missing or not due, and count them",
+        )
+    return outcomes, p
+
+
+def checked_probabilities(probabilities: Array) -> Array:
+    """The array itself; refuses (InputError) an empty one and values outside (0, 1)."""
+    if probabilities.ndim != 1 or not len(probabilities):
+        raise InputError("no expected probabilities", expected="one probability for each course")
+    if not ((probabilities > 0) & (probabilities < 1)).all():
+        raise InputError(
+            "expected probabilities that are missing, 0, 1 or outside",
+            expected="a probability above 0 and below 1 for each course",
+        )
+    return probabilities
+
+
+def check_share(value: float, name: str) -> None:
+    """Refuse (InputError) what is no probability above 0 and below 1."""
+    if not 0 < value < 1:
+        raise InputError(f"{name} = {value}", expected="a number above 0 and below 1")
+
+
+def first_at(reached: Array) -> int | None:
+    """Position of the first true value; None where there is none."""
+    return int(np.argmax(reached)) if reached.any() else None
+
+
+def _check_odds_ratio(odds_ratio: float) -> None:
+    if not odds_ratio > 0 or odds_ratio == 1:
+        raise InputError(f"an odds ratio of {odds_ratio}", expected="a number above 0 other than 1")
+
+
+def _weights(p: Array, odds_ratio: float) -> tuple[Array, Array]:
+    none = -np.log(1 - p + odds_ratio * p)
+    return np.log(odds_ratio) + none, none
+
+
+def _stream(expected: Sequence[float] | Array | float, horizon: int | None) -> Array:
+    p = np.atleast_1d(np.asarray(expected, dtype=float))
+    if horizon is None:
+        return p
+    if horizon < 1:
+        raise InputError(f"a horizon of {horizon} courses", expected="one course or more")
+    return np.resize(p, horizon)
+
+
+def _crossing(expected: Array, true: Array, odds_ratio: float, limit: float) -> float:
+    from commensal.evidence.monitoring._kernels import cusum_crossing
+
+    _check_odds_ratio(odds_ratio)
+    return float(cusum_crossing(*_weights(expected, odds_ratio), true, float(limit), N_NODES))
