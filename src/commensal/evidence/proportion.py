@@ -1,16 +1,20 @@
-"""Proportions and rates with intervals that hold at 0 and at n."""
+"""Proportions, and the comparison of two, with intervals that hold at 0 and at n."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import beta, chi2, norm
+from scipy.stats import beta, norm
 
-from commensal.errors import InputError
+from commensal.errors import InputError, RefusedError, nearest
 
 NOBODY = "no patient with an observed outcome"
+METHODS = {"wilson": "Wilson score interval", "clopper_pearson": "Clopper–Pearson"}
+
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -22,51 +26,141 @@ class Interval:
     level: float
 
 
-def wilson(n_events: int, *, n: int, level: float = 0.95) -> Interval:
-    """Wilson score interval of ``n_events`` successes among ``n``.
+@dataclass(frozen=True, eq=False)
+class Proportion:
+    """Shares with their limits: numbers where numbers were given, else arrays of one shape."""
 
-    Refuses (InputError) n < 1 or n_events outside 0..n. Reference: Wilson, JASA 1927;22:209.
+    estimate: Any
+    lower: Any
+    upper: Any
+    level: float
+    method: str
+
+
+def proportion(n_events: Any, n: Any, *, method: str = "wilson", level: float = 0.95) -> Proportion:
+    """Share of ``n_events`` successes among ``n``, with Wilson or exact limits.
+
+    Parameters
+    ----------
+    n_events, n : whole numbers, or arrays of them of one shape. Zero events are a finding, no n is not.
+    method : "wilson" (score interval) or "clopper_pearson" (exact: covers at least at its level).
+
+    Refuses (InputError) n < 1, n_events outside 0..n, an unknown method, a level outside 0..1.
+    References: Wilson, JASA 1927;22:209; Clopper & Pearson, Biometrika 1934;26:404.
+
+    Example
+    -------
+    >>> found = proportion(200, 222)
+    >>> print(f"{found.estimate:.3f} ({found.lower:.3f} to {found.upper:.3f})")
+    0.901 (0.855 to 0.934)
     """
-    _check(n_events, n=n, level=level)
-    z = float(norm.ppf((1 + level) / 2))
-    share, shrink = n_events / n, 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / shrink
-    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / shrink
-    # The limits at 0 and n are exact; rounding must not move them across the estimate.
-    lower = 0.0 if n_events == 0 else max(0.0, centre - half)
-    upper = 1.0 if n_events == n else min(1.0, centre + half)
-    return Interval(lower, upper, level)
+    if method not in METHODS:
+        raise InputError(f"there is no method {method!r}", expected=nearest(method, METHODS))
+    k, m = _counted(n_events, n, level=level)
+    lower, upper = (_wilson if method == "wilson" else _exact)(k, m, level)
+    return Proportion(*(as_given(v) for v in (k / m, lower, upper)), level=level, method=METHODS[method])
+
+
+def as_given(values: Array) -> Any:
+    """A number for an array of no dimension; else the array."""
+    return float(values) if values.ndim == 0 else values
+
+
+def wilson(n_events: int, *, n: int, level: float = 0.95) -> Interval:
+    """Wilson score interval of ``n_events`` successes among ``n``; refuses as :func:`proportion`."""
+    found = proportion(n_events, n, level=level)
+    return Interval(found.lower, found.upper, level)
 
 
 def clopper_pearson(n_events: int, *, n: int, level: float = 0.95) -> Interval:
-    """Exact (Clopper–Pearson) interval of ``n_events`` successes among ``n``.
+    """Exact (Clopper–Pearson) interval of ``n_events`` among ``n``; refuses as :func:`proportion`."""
+    found = proportion(n_events, n, method="clopper_pearson", level=level)
+    return Interval(found.lower, found.upper, level)
 
-    Refuses (InputError) n < 1 or n_events outside 0..n. Reference: Clopper & Pearson, Biometrika 1934;26:404.
-    """
-    _check(n_events, n=n, level=level)
+
+def _wilson(k: Array, n: Array, level: float) -> tuple[Array, Array]:
+    z = float(norm.ppf((1 + level) / 2))
+    share, shrink = k / n, 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrink
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    # The limits at 0 and n are exact; rounding must not move them across the estimate.
+    lower = np.where(k == 0, 0.0, np.maximum(0.0, centre - half))
+    return lower, np.where(k == n, 1.0, np.minimum(1.0, centre + half))
+
+
+def _exact(k: Array, n: Array, level: float) -> tuple[Array, Array]:
     tail = (1 - level) / 2
-    lower = 0.0 if n_events == 0 else float(beta.ppf(tail, n_events, n - n_events + 1))
-    upper = 1.0 if n_events == n else float(beta.ppf(1 - tail, n_events + 1, n - n_events))
-    return Interval(lower, upper, level)
+    lower = np.where(k == 0, 0.0, beta.ppf(tail, np.maximum(k, 1), n - k + 1))
+    return lower, np.where(k == n, 1.0, beta.ppf(1 - tail, k + 1, np.maximum(n - k, 1)))
 
 
-def incidence_rate(
-    n_events: int, *, person_years: float, per: float = 100, level: float = 0.95
-) -> tuple[float, Interval]:
-    """Events per ``per`` person-years with the exact Poisson interval.
+def at_most(n: int, *, level: float = 0.95) -> float:
+    """The largest proportion that no event among ``n`` leaves possible: one-sided exact, near 3/n at 95 %.
 
-    Zero events have the lower limit 0 and a positive upper limit. Refuses (InputError) person-time that is
-    not positive. Reference: Garwood, Biometrika 1936;28:437.
+    The rule of three; 1 − (1 − level)^(1/n). Refuses (InputError) n < 1.
+    Reference: Hanley & Lippman-Hand, JAMA 1983;249:1743.
     """
-    if not person_years > 0 or n_events < 0:
-        raise InputError(
-            f"{n_events} events in {person_years} person-years give no rate",
-            expected="person-years above 0 and a count of events",
-        )
-    tail, scale = (1 - level) / 2, per / person_years
-    lower = 0.0 if n_events == 0 else float(chi2.ppf(tail, 2 * n_events)) / 2
-    upper = float(chi2.ppf(1 - tail, 2 * n_events + 2)) / 2
-    return n_events * scale, Interval(lower * scale, upper * scale, level)
+    _counted(0, n, level=level)
+    return 1 - (1 - level) ** (1 / n)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """First against second: estimate and limits; ``p_value`` two-sided, None where the method gives none."""
+
+    estimate: float
+    lower: float
+    upper: float
+    level: float
+    p_value: float | None
+    method: str
+
+
+def risk_difference(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Contrast:
+    """Difference of two proportions, first less second, each (events, n); Newcombe's hybrid score limits.
+
+    Notes: limits d ∓ √((p₁ − l₁)² + (u₂ − p₂)²) and mirror, l and u the Wilson limits of each.
+    Refuses as :func:`proportion`. Reference: Newcombe, Stat Med 1998;17:873, method 10.
+    """
+    a, b = (proportion(*pair, level=level) for pair in (first, second))
+    gap = a.estimate - b.estimate
+    below = np.hypot(a.estimate - a.lower, b.upper - b.estimate)
+    above = np.hypot(a.upper - a.estimate, b.estimate - b.lower)
+    return Contrast(gap, gap - below, gap + above, level, None, "Newcombe hybrid score interval")
+
+
+def log_risk_ratio(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Contrast:
+    """Logarithm of the ratio of two proportions, first over second, each (events, n).
+
+    Notes: variance 1/x₁ − 1/n₁ + 1/x₂ − 1/n₂. Refuses as :func:`proportion`; RefusedError where a group has
+    no event: the logarithm has no finite value. Reference: Katz et al., Biometrics 1978;34:469.
+    """
+    (x, n), (y, m) = first, second
+    _counted([x, y], [n, m], level=level)
+    if not (x and y):
+        raise RefusedError(f"{x} of {n} against {y} of {m} events: the ratio has no finite logarithm")
+    se = float(np.sqrt(1 / x - 1 / n + 1 / y - 1 / m))
+    ratio, half = float(np.log(x / n) - np.log(y / m)), float(norm.ppf((1 + level) / 2)) * se
+    p_value = 1.0 if se == 0 else float(2 * norm.sf(abs(ratio / se)))
+    return Contrast(ratio, ratio - half, ratio + half, level, p_value, "log ratio of proportions (Katz)")
+
+
+def fisher_exact(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Contrast:
+    """Conditional odds ratio of two proportions, each (events, n), with exact limits and Fisher's p value.
+
+    The odds ratio is the conditional maximum-likelihood estimate, not the cross product; it is 0 or infinite
+    where a cell is empty. Refuses as :func:`proportion`. Reference: Fisher, J R Stat Soc 1935;98:39.
+    """
+    from scipy.stats import contingency
+    from scipy.stats import fisher_exact as fisher_test
+
+    (x, n), (y, m) = first, second
+    _counted([x, y], [n, m], level=level)
+    table = [[x, n - x], [y, m - y]]
+    found = contingency.odds_ratio(table, kind="conditional")
+    limits = found.confidence_interval(level)
+    p_value = float(fisher_test(table)[1])
+    return Contrast(found.statistic, limits.low, limits.high, level, p_value, "Fisher's exact test")
 
 
 @dataclass(frozen=True)
@@ -105,9 +199,16 @@ def clustered_proportion(hits: np.ndarray, *, sizes: np.ndarray, level: float = 
     return ClusteredProportion(ratio, se, lower, upper, "ratio estimator clustered by patient, logit limits")
 
 
-def _check(n_events: int, *, n: int, level: float) -> None:
-    if n < 1 or not 0 <= n_events <= n:
+def _counted(n_events: Any, n: Any, *, level: float) -> tuple[Array, Array]:
+    k, m = np.broadcast_arrays(np.asarray(n_events, dtype=float), np.asarray(n, dtype=float))
+    if not ((m >= 1) & (k >= 0) & (k <= m) & (k == np.floor(k))).all():
         raise InputError(f"{n_events} of {n} is no proportion", expected="0 ≤ events ≤ n and n ≥ 1")
+    check_level(level)
+    return k, m
+
+
+def check_level(level: float) -> None:
+    """Refuse (InputError) a confidence level that is not between 0 and 1."""
     if not 0 < level < 1:
         raise InputError(f"level {level} is no confidence level", expected="a number between 0 and 1")
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from commensal.evidence.proportion import clopper_pearson, clustered_proportion, incidence_rate
+from commensal.evidence.proportion import clopper_pearson, clustered_proportion
+from commensal.evidence.rates import incidence_rate
 from commensal.evidence.rows import reason_row, rows_of
 from commensal.study import Study
 from commensal.vocabulary.adverse_events import causality_categories
@@ -284,8 +285,8 @@ def _per_person_time(kind: pl.DataFrame, treated: pl.DataFrame, *, level: float)
         "reason": "no person-time is known",
     }
     if years > 0:
-        rate, exact = incidence_rate(counted.height, person_years=years, level=level)
-        row |= {"estimate": rate, "lower": exact.lower, "upper": exact.upper}
+        exact = incidence_rate(counted.height, years, level=level)
+        row |= {"estimate": exact.estimate, "lower": exact.lower, "upper": exact.upper}
         row["reason"] = f"{years:.1f} person-years; several events of one patient are taken as independent"
     return pl.DataFrame([row], schema_overrides=dict.fromkeys(_CELLS, pl.Float64)).with_columns(
         unit=pl.lit("per_100_person_years"),
