@@ -7,6 +7,7 @@ complement: thousands of patients cost little more than their rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,21 +156,38 @@ def logistic_mode(
         solved = factorised(blocks, (products[0] + own_precision, products[1], products[2] + dense_precision))
         to_own, to_dense = blocks.moments(successes - trials * chance)
         step = solved.solve(to_own - own @ own_precision, to_dense - dense_precision @ dense)
-        scale, found = 1.0, value
-        for _ in range(30):
-            tried = own + scale * step[0], dense + scale * step[1]
-            eta_tried = offset + blocks.predicted(*tried)
-            found = _objective(eta_tried, successes, trials, *tried, own_precision, dense_precision)
-            if found >= value - CLOSE * abs(value):
-                break
-            scale /= 2
-        is_close = abs(found - value) <= CLOSE * (abs(value) + 1)
-        own, dense, eta, value = *tried, eta_tried, found
-        if is_close:
+        before = value
+
+        def objective(eta: Array, own: Array, dense: Array) -> float:
+            return _objective(eta, successes, trials, own, dense, own_precision, dense_precision)
+
+        own, dense, eta, value = _climbed(
+            blocks, (own, dense), step, before=value, objective=objective, offset=offset
+        )
+        if abs(value - before) <= CLOSE * (abs(value) + 1):
             break
     return Mode(
         own, dense, expit(eta), value, _curvature(blocks, eta, trials, own_precision, dense_precision)
     )
+
+
+def _climbed(
+    blocks: Blocks,
+    at: tuple[Array, Array],
+    step: tuple[Array, Array],
+    *,
+    before: float,
+    objective: Callable[[Array, Array, Array], float],
+    offset: Array,
+) -> tuple[Array, Array, Array, float]:
+    """Take the step, halved until the objective does not fall."""
+    for halvings in range(30):
+        own, dense = (a + s * 0.5**halvings for a, s in zip(at, step, strict=True))
+        eta = offset + blocks.predicted(own, dense)
+        found = objective(eta, own, dense)
+        if found >= before - CLOSE * abs(before):
+            return own, dense, eta, found
+    return *at, offset + blocks.predicted(*at), before
 
 
 def _curvature(blocks: Blocks, eta: Array, trials: Array, own: Array, dense: Array) -> Solved:
