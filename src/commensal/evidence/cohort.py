@@ -23,7 +23,12 @@ LAST_KNOWN = (
 
 
 def cohort_of(study: Study) -> pl.DataFrame:
-    """Return one row per patient of the study, sorted by patient: every fact, and beside them
+    """Return one row per patient of the study, sorted by patient: :func:`cohort_frame`, in memory."""
+    return cohort_frame(study).collect("polars").to_native().sort("patient_id")
+
+
+def cohort_frame(study: Study) -> Lazy:
+    """One row per patient on the study's engine: every fact, and beside them
 
     - ``is_comparator``: received no donor material by design (any arm but FMT);
     - ``route``: the one route of all sessions, "several", or null where none is known;
@@ -33,25 +38,25 @@ def cohort_of(study: Study) -> pl.DataFrame:
     - ``cut_day``: the data cut; null where it or the index day is unknown;
     - ``end_day``: end of person-time, the first of death, loss, withdrawal, data cut and the last day known.
 
-    Days are whole days since index.
+    Days are whole days since index. Nothing is collected, and rows have no order.
     """
     facts = patient_facts(study).join(_last_known(study), on="patient_id", how="left")
-    frame = facts.collect("polars").to_native()
-    several = pl.when(pl.col("n_routes") > 1).then(pl.lit("several"))
-    planned = pl.col("days_to_last_planned_session")
-    only = pl.when(pl.col("days_to_retreatment").is_null()).then("days_to_last_session")
+    planned = nw.col("days_to_last_planned_session")
+    only = nw.when(nw.col("days_to_retreatment").is_null()).then(nw.col("days_to_last_session"))
+    several = nw.when(nw.col("n_routes") > 1).then(nw.lit("several"))
+    index = nw.col("index_day").cast(nw.Int64)
+    cut = study.manifest.data_cut_day
     return (
-        frame.with_columns(
-            is_comparator=pl.col("arm") != "fmt",
-            route=several.otherwise("main_route"),
-            is_plan_known=planned.is_not_null(),
-            last_planned_day=pl.coalesce(planned, only).cast(pl.Int64),
-            last_known_day=(pl.col("last_known_at") - pl.col("index_day")).cast(pl.Int64),
-            cut_day=pl.lit(study.manifest.data_cut_day, dtype=pl.Int64) - pl.col("index_day"),
+        facts.with_columns(
+            (nw.col("arm") != "fmt").alias("is_comparator"),
+            several.otherwise(nw.col("main_route")).alias("route"),
+            (~planned.is_null()).alias("is_plan_known"),
+            nw.coalesce(planned, only).cast(nw.Int64).alias("last_planned_day"),
+            (nw.col("last_known_at").cast(nw.Int64) - index).alias("last_known_day"),
+            (nw.lit(cut).cast(nw.Int64) - index).alias("cut_day"),
         )
         .drop("last_known_at")
-        .with_columns(end_day=_end())
-        .sort("patient_id")
+        .with_columns(_end().alias("end_day"))
     )
 
 
@@ -68,9 +73,13 @@ def _last_known(study: Study) -> Lazy:
     )
 
 
-def _end() -> pl.Expr:
+def _end() -> nw.Expr:
     # A patient who silently stopped coming is not followed to the data cut: no record is not zero.
-    ends = pl.min_horizontal(
-        "days_to_death", "days_to_loss", "days_to_withdrawal", "cut_day", "last_known_day"
+    ends = nw.min_horizontal(
+        *(
+            nw.col(name).cast(nw.Int64)
+            for name in ("days_to_death", "days_to_loss", "days_to_withdrawal", "cut_day", "last_known_day")
+        )
     )
-    return pl.when(pl.col("last_known_day").is_not_null()).then(ends.clip(lower_bound=0)).cast(pl.Int64)
+    known = ~nw.col("last_known_day").is_null()
+    return nw.when(known).then(nw.max_horizontal(ends, nw.lit(0).cast(nw.Int64))).cast(nw.Int64)

@@ -27,6 +27,9 @@ from commensal.study.declaration import Table
 from commensal.study.inputs import INPUTS
 from commensal.study.manifest import Manifest, read_manifest, sha256
 
+# Row groups are what an engine reads in parallel: small enough that a large table has many.
+ROW_GROUP = 122_880
+
 
 @dataclass(frozen=True)
 class Study:
@@ -163,7 +166,7 @@ class StudyWriter:
         if name not in self._open:
             path = self._work / f"{name}.parquet"
             self._open[name] = pq.ParquetWriter(path, arrow.schema, compression="zstd")
-        self._open[name].write_table(arrow)
+        self._open[name].write_table(arrow, row_group_size=ROW_GROUP)
 
     def __enter__(self) -> StudyWriter:
         return self
