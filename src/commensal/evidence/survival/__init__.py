@@ -6,17 +6,22 @@ from commensal.evidence.survival.curves import aalen_johansen, kaplan_meier, nel
 from commensal.evidence.survival.fine_gray import FineGrayFit, fine_gray
 from commensal.evidence.survival.group_tests import GroupTest, gray_test, log_rank
 from commensal.evidence.survival.limits import log_log_limits
+from commensal.evidence.survival.pooled import pool_curves
 from commensal.evidence.survival.reading import at_times, quantile
 from commensal.evidence.survival.restricted_mean import RestrictedMeans, restricted_mean
 from commensal.evidence.survival.risk_sets import grouped_counts
+from commensal.evidence.survival.states import Occupation, state_occupation
+from commensal.evidence.survival.turnbull import Turnbull, turnbull
 
 __all__ = [
     "Concordance",
     "CoxFit",
     "FineGrayFit",
     "GroupTest",
+    "Occupation",
     "ProportionalHazardsTest",
     "RestrictedMeans",
+    "Turnbull",
     "aalen_johansen",
     "at_times",
     "concordance",
@@ -28,7 +33,10 @@ __all__ = [
     "log_log_limits",
     "log_rank",
     "nelson_aalen",
+    "pool_curves",
     "proportional_hazards_test",
     "quantile",
     "restricted_mean",
+    "state_occupation",
+    "turnbull",
 ]
