@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import jinja2
 
 from commensal.report import digits, words
-from commensal.report.charts import svg_of
+from commensal.report.charts import themed
+from commensal.report.language import LANGUAGES, section_in, translate
 from commensal.report.sections import Section, sections_of, sections_of_patient
+from commensal.report.views import Figure
 from commensal.study import read_results
 from commensal.study.folder import new_folder
 
 
-def render(results: Path | str, page: Path | str, *, patient: str | None = None) -> Path:
+def render(
+    results: Path | str,
+    page: Path | str,
+    *,
+    patient: str | None = None,
+    lang: str = "en",
+    sections: Sequence[Section] | None = None,
+) -> Path:
     """Draw the report of a results folder into a new HTML file and return its path.
 
-    With ``patient`` the page holds what the tables say of that one recipient.
+    With ``patient`` the page holds what the tables say of that one recipient. ``lang`` is ``en`` or ``zh``.
+    ``sections`` that were read before, with their pictures, are not read again.
 
     Raises :class:`~commensal.errors.InputError` where the folder holds no result tables or none of the
-    patient, and :class:`~commensal.errors.OutputExistsError` where ``page`` exists.
+    patient, or where the language is not known, and :class:`~commensal.errors.OutputExistsError` where
+    ``page`` exists.
     """
     target = new_folder(page)
-    tables = read_results(results)
-    sections = sections_of(tables) if patient is None else sections_of_patient(tables, patient)
-    html = _html(sections)
+    html = _html(read_sections(results, patient=patient) if sections is None else sections, lang=lang)
     with tempfile.NamedTemporaryFile(
         "w", dir=target.parent, suffix=".html", delete=False, encoding="utf-8"
     ) as file:
@@ -36,7 +47,17 @@ def render(results: Path | str, page: Path | str, *, patient: str | None = None)
     return target
 
 
-def _html(sections: list[Section]) -> str:
+def read_sections(results: Path | str, *, patient: str | None = None) -> list[Section]:
+    """Return the sections of a results folder, for one or several documents.
+
+    Raises :class:`~commensal.errors.InputError` where the folder holds no result tables or none of the
+    patient.
+    """
+    tables = read_results(results)
+    return sections_of(tables) if patient is None else sections_of_patient(tables, patient)
+
+
+def _html(sections: Sequence[Section], *, lang: str) -> str:
     here = files("commensal.report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("commensal.report"),
@@ -45,6 +66,13 @@ def _html(sections: list[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(digits=digits, words=words, svg_of=svg_of)
+    told = [section_in(section, lang) for section in sections]
+    environment.globals.update(
+        digits=digits, words=words, picture=_picture, say=partial(translate, lang=lang), lang=LANGUAGES[lang]
+    )
     style = (here / "assets" / "commensal.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html").render(style=style, sections=sections)
+    return environment.get_template("report.html").render(style=style, sections=told)
+
+
+def _picture(figure: Figure) -> str:
+    return themed(figure.drawing)

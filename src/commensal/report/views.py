@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from commensal.report.charts.theme import Chart
+from commensal.report.charts.theme import Chart, drawing_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Figure:
     chart: Chart
     caption: str
     below: TableView | None = None
+
+    @cached_property
+    def drawing(self) -> str:
+        """The picture as SVG in the light colours; drawn once for all documents that show it."""
+        return drawing_of(self.chart)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from commensal.report.charts.communities import (
 )
 from commensal.report.charts.matches import VERDICTS, parts, policy_trials, refusals, scores
 from commensal.report.charts.outcomes import curves, intervals
-from commensal.report.charts.theme import styled, svg_of
+from commensal.report.charts.theme import drawing_of, styled, svg_of, themed
 
 __all__ = [
     "FATES",
@@ -24,6 +24,7 @@ __all__ = [
     "against_reference",
     "attribution_stacks",
     "curves",
+    "drawing_of",
     "intervals",
     "measures_over_time",
     "ordination",
@@ -35,5 +36,6 @@ __all__ = [
     "styled",
     "svg_of",
     "taxa_changes",
+    "themed",
     "trajectories",
 ]

@@ -39,9 +39,18 @@ def styled(chart: Chart) -> Chart:
     )
 
 
-def svg_of(chart: Chart) -> str:
-    """Return a chart as SVG whose colours are the page's own variables (light, dark, print)."""
-    svg = vl_convert.vegalite_to_svg(styled(chart).to_json(indent=None))
+def drawing_of(chart: Chart) -> str:
+    """Return a chart as SVG in the light colours, as paper takes it."""
+    return vl_convert.vegalite_to_svg(styled(chart).to_json(indent=None))
+
+
+def themed(drawing: str) -> str:
+    """Return a drawing whose colours are the page's own variables (light, dark, print)."""
     for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    return svg
+        drawing = drawing.replace(colour, variable)
+    return drawing
+
+
+def svg_of(chart: Chart) -> str:
+    """Return a chart as SVG whose colours are the page's own variables."""
+    return themed(drawing_of(chart))
