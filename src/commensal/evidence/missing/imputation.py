@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ METHODS = {
 NEVER_SEEN = "never recorded: not imputed, and predicts nothing"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column as numbers: value or position of its level; NaN where missing. ``levels`` are stored words."""
 
@@ -34,13 +34,26 @@ class Column:
     values: Array
     levels: tuple[object, ...] = ()
 
-    @property
+    @cached_property
     def is_missing(self) -> Array:
         """(n,) flags."""
         return np.isnan(self.values)
 
+    @cached_property
+    def centre(self) -> float:
+        """Mean of what was observed."""
+        seen = self.values[~self.is_missing]
+        return float(seen.mean()) if len(seen) else 0.0
 
-@dataclass(frozen=True)
+    @cached_property
+    def scale(self) -> float:
+        """One over the standard deviation of what was observed; 0 of a constant, which predicts nothing."""
+        seen = self.values[~self.is_missing]
+        spread = float(seen.std()) if len(seen) else 0.0
+        return 1 / spread if spread > 1e-12 * max(1.0, abs(self.centre)) else 0.0
+
+
+@dataclass(frozen=True, eq=False)
 class Task:
     """What one chain needs: the columns, who predicts whom, the order of visits, and its length."""
 
@@ -51,7 +64,7 @@ class Task:
     donors: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Imputed:
     """The result of :func:`impute`: ``m`` completed versions of one frame.
 
@@ -161,7 +174,6 @@ def impute(
     n_missing = {c.name: int(c.is_missing.sum()) for c in columns if c.name not in absent}
     order = tuple(sorted((n for n in n_missing if n_missing[n]), key=lambda n: n_missing[n]))
     task = Task(columns, chosen, order, iterations, donors)
-    # One chain does no more without anything missing than with; nothing is drawn.
     found = engine.map(partial(_chain, task=task), range(m), seed=seed, processes=processes)
     return Imputed(
         frame=frame,
@@ -223,66 +235,57 @@ def _predictors(
 def _chain(_: int, rng: np.random.Generator, *, task: Task) -> tuple[dict[str, Array], Array]:
     """Run one chain; returns the last draws and the mean of the draws after each round."""
     by_name = {c.name: c for c in task.columns}
-    coding = {c.name: _coding(c) for c in task.columns}
-    coded = {name: _coded(c, c.values, coding[name]) for name, c in by_name.items()}
-    rows = {
-        name: (np.flatnonzero(~c.is_missing), np.flatnonzero(c.is_missing)) for name, c in by_name.items()
-    }
+    place, coded = _coded_columns(task.columns)
+    rows = {c.name: (np.flatnonzero(~c.is_missing), np.flatnonzero(c.is_missing)) for c in task.columns}
     known = {name for name, (_, missing) in rows.items() if not len(missing)}
     starts: dict[str, Array | None] = {}
     draws: dict[str, Array] = {}
     trace = np.empty((task.iterations, len(task.order)))
-    for round_ in range(task.iterations):
-        for place, name in enumerate(task.order):
+    for turn in range(task.iterations):
+        for position, name in enumerate(task.order):
             column, (seen, wanted) = by_name[name], rows[name]
-            used = [p for p in task.predictors[name] if round_ or p in known]
-            x = (
-                np.concatenate([coded[p] for p in used], axis=1)
-                if used
-                else np.empty((len(column.values), 0))
+            used = [p for p in task.predictors[name] if turn or p in known]
+            x = coded[[0, *(row for p in used for row in place[p])]]
+            # The first round has fewer predictors: where it ended is no place to start from.
+            start = starts.get(name) if turn > 1 else None
+            draws[name], starts[name] = _draw(
+                column, x[:, seen], x[:, wanted], start=start, donors=task.donors, rng=rng
             )
-            start = starts.get(name) if round_ > 1 else None
-            draws[name], starts[name] = _draw(column, x, seen, wanted, start=start, task=task, rng=rng)
-            coded[name][wanted] = _coded(column, draws[name], coding[name])
+            coded[np.ix_(place[name], wanted)] = _coded(column, draws[name])
             known.add(name)
-            trace[round_, place] = draws[name].mean()
+            trace[turn, position] = draws[name].mean()
     return draws, trace
 
 
 def _draw(
-    column: Column,
-    x: Array,
-    seen: Array,
-    wanted: Array,
-    *,
-    start: Array | None,
-    task: Task,
-    rng: np.random.Generator,
+    column: Column, a: Array, b: Array, *, start: Array | None, donors: int, rng: np.random.Generator
 ) -> tuple[Array, Array | None]:
-    y = column.values
+    y = column.values[~column.is_missing]
     if column.kind == "continuous":
-        return conditional.predictive_mean_matching(x, y, seen, wanted, donors=task.donors, rng=rng), None
+        return conditional.draw_continuous(a, y, b, donors=donors, rng=rng), None
     n_levels = len(column.levels)
     if n_levels == 1:
-        return np.zeros(len(wanted)), None
+        return np.zeros(b.shape[1]), None
     if n_levels == 2:
-        return conditional.draw_binary(x, y, seen, wanted, start=start, rng=rng)
+        return conditional.draw_binary(a, y, b, start=start, rng=rng)
     model = conditional.draw_ordered if column.kind == "ordered" else conditional.draw_nominal
-    return model(x, y, seen, wanted, n_levels=n_levels, start=start, rng=rng)
+    return model(a, y, b, n_levels=n_levels, start=start, rng=rng)
 
 
-def _coding(column: Column) -> tuple[float, float]:
-    """Centre and spread of the observed values; spread 0 of a constant column, which then predicts nothing."""
-    seen = column.values[~column.is_missing]
-    if not len(seen):
-        return 0.0, 0.0
-    spread = float(seen.std())
-    return float(seen.mean()), spread if spread > 1e-12 * max(1.0, abs(float(seen.mean()))) else 0.0
+def _coded_columns(columns: Sequence[Column]) -> tuple[dict[str, list[int]], Array]:
+    """All columns as predictors, one a row, the first all ones; and the rows of each column."""
+    parts = [np.ones((1, len(columns[0].values)))] if columns else []
+    place, used = {}, 1
+    for column in columns:
+        part = _coded(column, column.values)
+        place[column.name] = list(range(used, used + len(part)))
+        used += len(part)
+        parts.append(part)
+    return place, np.concatenate(parts) if parts else np.ones((1, 0))
 
 
-def _coded(column: Column, values: Array, coding: tuple[float, float]) -> Array:
-    """The predictor columns (n, k) of a column: standardised, or an indicator of each level but the first."""
+def _coded(column: Column, values: Array) -> Array:
+    """The predictors (k, n) of a column: standardised, or an indicator of each level but the first."""
     if column.kind == "nominal" and len(column.levels) > 2:
-        return (values[:, None] == np.arange(1, len(column.levels))) * 1.0
-    centre, spread = coding
-    return ((values - centre) / spread if spread else np.zeros(len(values)))[:, None]
+        return (values == np.arange(1, len(column.levels))[:, None]) * 1.0
+    return ((values - column.centre) * column.scale)[None]
