@@ -83,6 +83,27 @@ def poisson_binomial_masses(probabilities: Array, negligible: float) -> Array:
 
 
 @njit(cache=True)
+def odds_limit(probabilities: Array, count: int, tail: float, is_lower: bool, widest: float) -> float:
+    """The expected count at which ``count`` or more (lower), or ``count`` or fewer (upper), has probability
+    ``tail``, the log-odds of all courses moved alike by at most ``widest``."""
+    n = len(probabilities)
+    moved = np.empty(n)
+    low, high = -widest, widest
+    for _ in range(45):
+        ratio = np.exp((low + high) / 2.0)
+        for i in range(n):
+            moved[i] = ratio * probabilities[i] / (1.0 - probabilities[i] + ratio * probabilities[i])
+        masses = poisson_binomial_masses(moved, 1e-20)
+        reached = masses[count:].sum() if is_lower else masses[: count + 1].sum()
+        # More odds put more into the upper tail and less into the lower.
+        if (reached < tail) == is_lower:
+            low = (low + high) / 2.0
+        else:
+            high = (low + high) / 2.0
+    return moved.sum()
+
+
+@njit(cache=True)
 def ratio_path(observed: Array, expected: Array) -> Array:
     """Maximised Poisson log-likelihood ratio after each course: k log(k/m) − (k − m) where k exceeds m."""
     path = np.empty(len(observed))

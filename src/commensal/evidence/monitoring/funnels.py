@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import chi2, poisson
 
 from commensal.errors import InputError
-from commensal.evidence.monitoring.charts import check_share, checked_outcomes, times_odds
+from commensal.evidence.monitoring.charts import check_share, checked_outcomes
 
 Array = np.ndarray
 
@@ -150,22 +150,14 @@ def _span(below: Array, above: Array, level: float, mean: float) -> tuple[float,
 
 
 def _odds_limit(count: int, p: Array, *, tail: float, is_lower: bool) -> float:
-    """The expected count at which ``count`` or more (lower), or or fewer (upper), has probability ``tail``."""
+    """The expected count at which ``count`` or more (lower), or ``count`` or fewer (upper), has probability ``tail``."""
     if is_lower and count == 0:
         return 0.0
     if not is_lower and count == len(p):
         return float(len(p))
-    low, high = -WIDEST_LOG_ODDS, WIDEST_LOG_ODDS
-    for _ in range(50):
-        middle = (low + high) / 2
-        masses = poisson_binomial(times_odds(p, float(np.exp(middle))))
-        reached = masses[count:].sum() if is_lower else masses[: count + 1].sum()
-        # More odds: more in the upper tail, less in the lower.
-        if (reached < tail) == is_lower:
-            low = middle
-        else:
-            high = middle
-    return float(times_odds(p, float(np.exp((low + high) / 2))).sum())
+    from commensal.evidence.monitoring._kernels import odds_limit
+
+    return float(odds_limit(p, count, tail, is_lower, WIDEST_LOG_ODDS))
 
 
 def _counts(

@@ -117,7 +117,7 @@ def sequential_alarm_probability(
     >>> expected = np.full(500, 0.014)
     >>> limit = sequential_limit(expected, false_alarm=0.05)
     >>> [round(sequential_alarm_probability(expected, limit=limit, true=t), 2) for t in (0.014, 0.03, 0.06)]
-    [0.05, 0.54, 1.0]
+    [0.05, 0.68, 1.0]
     """
     p = checked_probabilities(np.asarray(expected, dtype=float))
     events = p if true is None else np.broadcast_to(np.asarray(true, dtype=float), p.shape).copy()
