@@ -2,12 +2,16 @@
 
 import datetime as dt
 import shutil
+import sys
 
 import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
 
+from commensal.evidence.cohort import cohort_of
+from commensal.evidence.counts import cohort_counts
+from commensal.evidence.landmarks import windows_of
 from commensal.study import Manifest, open_study, patient_facts, study_of, unit_facts, write_study
 
 INDEX = dt.date(2024, 3, 1)
@@ -162,3 +166,40 @@ def test_facts_and_counts_agree_with_polars(engine, tmp_path):
         for study in (here, there)
     ]
     assert counts[0] == counts[1]
+
+
+def _drawn(item: int, generator: np.random.Generator) -> float:
+    return item + float(generator.normal())
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.skipif(not has_spark(), reason="Spark needs the spark extra and Java")
+def test_map_gives_the_same_numbers_on_spark():
+    from pyspark import cloudpickle
+
+    from commensal.engine import map as engine_map
+
+    # Workers have the installed software, not this file.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    assert engine_map(_drawn, range(5), seed=3, processes="spark") == engine_map(_drawn, range(5), seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_cohort_and_grouped_counts_agree_with_polars(engine, tmp_path):
+    frames, manifest = drawn_frames(), Manifest(origin="test", data_cut_day=20_000, clock="calendar")
+    cohorts = ["prospective", "retrospective", "ambispective", None]
+    frames["patients"] = frames["patients"].with_columns(
+        cohort=pl.Series([cohorts[i % 4] for i in range(N_PATIENTS)])
+    )
+    here = study_of(frames, manifest=manifest)
+    write_study(frames, tmp_path / "study", manifest=manifest)
+    there = open_study(tmp_path / "study", engine=engine)
+    assert cohort_of(there).equals(cohort_of(here))
+
+    windows, at = windows_of(), ["W8", "M3", "Y1"]
+    counted = [cohort_counts(study, windows=windows, at=at) for study in (here, there)]
+    assert counted[0].equals(counted[1])
+    assert counted[0]["n"].sum() == N_PATIENTS
+    assert counted[0]["n_seen_W8"].sum() > 0

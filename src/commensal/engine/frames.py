@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,12 @@ def place(frame: pl.DataFrame, *, engine: str = "duckdb") -> nw.LazyFrame[Any]:
     if engine == "duckdb":
         return nw.from_native(_duckdb().from_arrow(arrow))
     return nw.from_native(_spark().createDataFrame(arrow))
+
+
+def on_spark(function: Callable[[Any], Any], tasks: list[Any]) -> list[Any]:
+    """Return ``[function(task) for task in tasks]``, each task a partition of its own on Spark."""
+    context = _spark().sparkContext
+    return context.parallelize(tasks, max(len(tasks), 1)).map(function).collect()
 
 
 def check_engine(engine: str) -> None:

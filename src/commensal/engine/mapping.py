@@ -1,4 +1,4 @@
-"""Run one function over many items with a child seed each, in order, here or in processes."""
+"""Run one function over many items with a child seed each, in order: here, in processes, or on Spark."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+
+from commensal.engine.frames import on_spark
+from commensal.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SHOWN = 200
+SPARK = "spark"
 
 
 def map(
@@ -21,24 +25,28 @@ def map(
     items: Iterable[Item],
     *,
     seed: int,
-    processes: int = 1,
+    processes: int | str = 1,
     on_done: Callable[[int], None] | None = None,
 ) -> list[Result]:
     """Return ``[function(item, generator) for item in items]``, each item with its own child seed.
 
     The numbers do not depend on ``processes``: item ``i`` always gets the ``i``-th child of ``seed``.
-    ``function`` must be importable (no lambda) where ``processes`` is more than 1; 0 means all cores.
+    ``function`` must be importable (no lambda) where ``processes`` is more than 1; 0 means all cores, "spark"
+    the active Spark session (else a local one), whose workers need this software too.
     ``on_done`` is called with the number of items finished, after each, in order.
     An error names the item it came from in a note and ends the run.
     """
     work = list(items)
     seeds = np.random.SeedSequence(seed).spawn(len(work))
+    if processes == SPARK:
+        return _collect(iter(on_spark(_call_task, list(_tasks(function, work, seeds)))), on_done)
+    if not isinstance(processes, int):
+        raise InputError(f"processes = {processes!r}", expected=f'a number, 0 for all cores, or "{SPARK}"')
     workers = min(processes or os.cpu_count() or 1, len(work))
     if workers <= 1:
-        calls = (_call(function, *task) for task in zip(range(len(work)), work, seeds, strict=True))
-        return _collect(calls, on_done)
+        return _collect((_call_task(task) for task in _tasks(function, work, seeds)), on_done)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return _collect(pool.map(_call, [function] * len(work), range(len(work)), work, seeds), on_done)
+        return _collect(pool.map(_call_task, _tasks(function, work, seeds)), on_done)
 
 
 def _collect(results: Iterator[Result], on_done: Callable[[int], None] | None) -> list[Result]:
@@ -50,12 +58,17 @@ def _collect(results: Iterator[Result], on_done: Callable[[int], None] | None) -
     return done
 
 
-def _call(
-    function: Callable[[Item, np.random.Generator], Result],
-    position: int,
-    item: Item,
-    seed: np.random.SeedSequence,
-) -> Result:
+Task = tuple[Callable[[Any, np.random.Generator], Any], int, Any, np.random.SeedSequence]
+
+
+def _tasks(
+    function: Callable[..., Any], work: list[Any], seeds: list[np.random.SeedSequence]
+) -> Iterator[Task]:
+    return ((function, n, item, seed) for n, (item, seed) in enumerate(zip(work, seeds, strict=True)))
+
+
+def _call_task(task: Task) -> Any:
+    function, position, item, seed = task
     try:
         return function(item, np.random.default_rng(seed))
     except Exception as error:
