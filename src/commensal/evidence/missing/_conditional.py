@@ -74,7 +74,20 @@ def logistic_draw(
     a: Array, y: Array, *, start: Array | None, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Return a draw of the coefficients (first the intercept) and their posterior mode."""
-    average, precision = a.mean(axis=1), _precision(len(a))
+    beta, chol = _logistic(a, y, start=start, n_free=1, close=CLOSE)
+    return beta + _noise(chol, rng), beta
+
+
+def logistic_mode(a: Array, y: Array, *, n_free: int = 1) -> tuple[Array, Array]:
+    """Return the posterior mode and its covariance; the first ``n_free`` coefficients have no prior width."""
+    beta, chol = _logistic(a, y, start=None, n_free=n_free, close=1e-12)
+    return beta, cho_solve(chol, np.eye(len(a)), check_finite=False)
+
+
+def _logistic(
+    a: Array, y: Array, *, start: Array | None, n_free: int, close: float
+) -> tuple[Array, tuple[Array, bool]]:
+    average, precision = a.mean(axis=1), _precision(len(a), n_free)
     beta = np.zeros(len(a)) if start is None else start
     for _ in range(MOST_STEPS):
         mu, middle = expit(beta @ a), float(expit(average @ beta))
@@ -85,9 +98,9 @@ def logistic_draw(
         chol = cho_factor(information, lower=True, check_finite=False)
         step = cho_solve(chol, slope, check_finite=False)
         beta = beta + _held(step)
-        if slope @ step < CLOSE:
+        if slope @ step < close:
             break
-    return beta + _noise(chol, rng), beta
+    return beta, chol
 
 
 def draw_ordered(
@@ -204,9 +217,9 @@ def nominal_information(a: Array, chance: Array) -> Array:
     return information.reshape(p * others, p * others)
 
 
-def _precision(p: int) -> Array:
-    """Prior precision: next to none of the intercept."""
-    return np.r_[1e-10, np.full(p - 1, SLOPE_SD**-2)]
+def _precision(p: int, n_free: int = 1) -> Array:
+    """Prior precision: next to none of the intercepts."""
+    return np.r_[np.full(n_free, 1e-10), np.full(p - n_free, SLOPE_SD**-2)]
 
 
 def _held(step: Array) -> Array:
