@@ -1,7 +1,8 @@
 import polars as pl
 import pytest
 
-from commensal.evidence.incidence import curves, time_to_relapse, time_to_remission
+from commensal.evidence.incidence import time_to_relapse, time_to_remission
+from commensal.evidence.survival.curve_rows import curves
 
 PATIENTS = pl.DataFrame(
     {

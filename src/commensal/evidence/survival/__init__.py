@@ -1,5 +1,6 @@
 """Time to event: curves, tests, hazard models, restricted means and concordance, on plain arrays."""
 
+from commensal.evidence.survival.analysis import time_to_event
 from commensal.evidence.survival.concordance import Concordance, concordance
 from commensal.evidence.survival.cox import CoxFit, ProportionalHazardsTest, cox, proportional_hazards_test
 from commensal.evidence.survival.curves import aalen_johansen, kaplan_meier, nelson_aalen
@@ -10,6 +11,7 @@ from commensal.evidence.survival.pooled import pool_curves
 from commensal.evidence.survival.reading import at_times, quantile
 from commensal.evidence.survival.restricted_mean import RestrictedMeans, restricted_mean
 from commensal.evidence.survival.risk_sets import grouped_counts
+from commensal.evidence.survival.settings import Settings
 from commensal.evidence.survival.states import Occupation, state_occupation
 from commensal.evidence.survival.turnbull import Turnbull, turnbull
 
@@ -21,6 +23,7 @@ __all__ = [
     "Occupation",
     "ProportionalHazardsTest",
     "RestrictedMeans",
+    "Settings",
     "Turnbull",
     "aalen_johansen",
     "at_times",
@@ -38,5 +41,6 @@ __all__ = [
     "quantile",
     "restricted_mean",
     "state_occupation",
+    "time_to_event",
     "turnbull",
 ]

@@ -153,7 +153,7 @@ def _gray(at_risk: Array, own: Array, other: Array) -> tuple[Array, Array]:
         if not here.any():
             break
         safe = np.where(here, y, 1.0)
-        r = np.where(here, y / survival, 0.0)
+        r = np.divide(y, survival, out=np.zeros(k), where=here & (survival > 0))
         total, deaths = r.sum(), d.sum()
         next_survival = np.where(here, survival * (y - d - e) / safe, survival)
         next_incidence = np.where(here, incidence + survival * d / safe, incidence)

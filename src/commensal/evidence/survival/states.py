@@ -190,7 +190,9 @@ def _move(rows: _Rows, part: slice, at_risk: Array, n_states: int) -> tuple[Arra
 def _mean_times(
     made: _Made, horizons: Sequence[float], states: Sequence[str], rows: _Rows, *, level: float
 ) -> pl.DataFrame:
-    z, longest = quantile_of(level), float(rows.end.max()) if rows.n else 0.0
+    # Beyond the last patient who could still move, a mean time would be invented.
+    still = rows.end[np.isfinite(rows.end)]
+    z, longest = quantile_of(level), float(still.max()) if len(still) else np.inf
     found = []
     for i, until in enumerate(horizons):
         for j, name in enumerate(states):
