@@ -14,6 +14,7 @@ from commensal.study.inputs import INPUTS
 from commensal.study.manifest import Manifest
 from commensal.study.merge import merge
 from commensal.study.problems import as_problems, is_usable
+from commensal.study.release import release
 from commensal.study.result_folder import read_results, write_results
 from commensal.study.results import RESULTS
 
@@ -34,6 +35,7 @@ __all__ = [
     "patient_facts",
     "read_results",
     "recipient_facts",
+    "release",
     "study_of",
     "unit_facts",
     "unit_holds",
