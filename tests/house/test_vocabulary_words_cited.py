@@ -24,6 +24,7 @@ from commensal.vocabulary import (
     seriousness_criteria,
     support_items,
 )
+from commensal.vocabulary.adverse_events import published_incidence
 from commensal.vocabulary.instruments.choice import choices
 from commensal.vocabulary.routes import unspecific_routes
 from commensal.vocabulary.sources import sources
@@ -41,6 +42,7 @@ BOOKS = (
     instruments(),
     preparation_items(),
     products(),
+    published_incidence(),
     relatedness(),
     routes(),
     seriousness_criteria(),

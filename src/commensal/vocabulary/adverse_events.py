@@ -75,6 +75,18 @@ class Relatedness(Entry):
     side: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedIncidence(Entry):
+    """A published figure: ``endpoint`` and ``unit`` as in the estimates, ``term`` empty for any event.
+
+    ``unit`` is what it was counted over, per_procedure or per_patient; the two are not comparable.
+    """
+
+    endpoint: str
+    unit: str
+    term: str = ""
+
+
 @functools.cache
 def adverse_events() -> Book[AdverseEvent]:
     """Return the list of adverse events."""
@@ -103,6 +115,12 @@ def causality_categories() -> Book[Causality]:
 def relatedness() -> Book[Relatedness]:
     """Return what an event may be related to."""
     return read_book("relation", Relatedness, _FILE, "relatedness")
+
+
+@functools.cache
+def published_incidence() -> Book[PublishedIncidence]:
+    """Return the published figures that stand beside a study's own."""
+    return read_book("published incidence", PublishedIncidence, _FILE, "published")
 
 
 def is_serious(event: str | None, *, criteria: Collection[str] | None) -> bool | None:

@@ -1,5 +1,8 @@
 """Adverse events: who was ascertained, how many, how often, how late, after what."""
 
-from commensal.evidence.safety.incidence import NOT_RECORDED, Window, adverse_event_incidence
+from commensal.evidence.safety.analysis import adverse_event_incidence, safety
+from commensal.evidence.safety.incidence import NOT_RECORDED
+from commensal.evidence.safety.records import Window
+from commensal.evidence.safety.settings import Settings
 
-__all__ = ["NOT_RECORDED", "Window", "adverse_event_incidence"]
+__all__ = ["NOT_RECORDED", "Settings", "Window", "adverse_event_incidence", "safety"]
