@@ -1,4 +1,4 @@
-"""Generalised estimating equations: what holds on average over patients, with errors robust to their repeats."""
+"""Generalised estimating equations: averages over patients, with errors robust to their repeats."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Marginal:
         return 2 * norm.sf(np.abs(self.coefficients) / self.se)
 
     def mean(self, row: Sequence[float] | Array) -> tuple[float, float, float, float]:
-        """Return the mean at one design row, its standard error and its limits, these made on the link's scale."""
+        """Return the mean at one design row, its standard error, and limits made on the link's scale."""
         x = np.asarray(row, dtype=float)
         eta, se = float(x @ self.coefficients), float(np.sqrt(x @ self.covariance @ x))
         half = float(norm.ppf((1 + self.level) / 2)) * se
@@ -73,9 +73,9 @@ def gee(
 
     Parameters: ``outcome`` (n,): 0 and 1 under the logit link, counts or rates of zero or more under the log
     link, any number under the identity link. ``design`` (n, p), its intercept a column like others.
-    ``subject`` (n,) labels; ``position`` (n,) the place of a row among its subject's visits as a whole number,
-    needed for the autoregressive correlation alone. ``scale``: the dispersion to hold fixed; by default 1 under
-    the logit and log links, and estimated under the identity link.
+    ``subject`` (n,) labels; ``position`` (n,) the place of a row among its subject's visits, a whole number,
+    needed for the autoregressive correlation alone. ``scale``: the dispersion to hold fixed; by default 1
+    under the logit and log links, and estimated under the identity link.
 
     Refuses: InputError for shapes, missing values, an unknown link or correlation, outcomes the link does not
     admit. RefusedError for one subject, outcomes all alike, columns that are constant or depend on others,
@@ -104,7 +104,9 @@ def gee(
         if np.abs(step).max() < CLOSE * max(1.0, float(np.abs(beta).max())):
             break
     else:
-        raise RefusedError(f"no solution in {MOST_STEPS} steps ({len(y)} rows of {int(who.max()) + 1} subjects)")
+        raise RefusedError(
+            f"no solution in {MOST_STEPS} steps ({len(y)} rows of {int(who.max()) + 1} subjects)"
+        )
     parts = _parts(y, x, beta, link)
     bread, _, scores = _equation(parts, who, where, working, alpha)
     inverse = np.linalg.inv(bread)
@@ -155,7 +157,8 @@ def _pairs(who: Array, where: Array, working: str) -> tuple[Array, Array]:
             kept &= where[near + lag] - where[near] == 1
         firsts.append(near[kept])
         seconds.append(near[kept] + lag)
-    return (np.concatenate(firsts), np.concatenate(seconds)) if firsts else (np.zeros(0, int),) * 2
+    none = [np.zeros(0, int)]
+    return np.concatenate(firsts or none), np.concatenate(seconds or none)
 
 
 def _correlation(residual: Array, first: Array, second: Array, *, scale: float) -> float:
@@ -185,7 +188,9 @@ def _decorrelated(rows: Array, who: Array, where: Array, working: str, alpha: fl
     if working == "autoregressive":
         return _neighbours(rows, who, where, alpha)
     if not -1 / max(int(sizes.max()) - 1, 1) < alpha < 1:
-        raise RefusedError(f"the working correlation {alpha:.3f} is none for {int(sizes.max())} rows a subject")
+        raise RefusedError(
+            f"the working correlation {alpha:.3f} is none for {int(sizes.max())} rows a subject"
+        )
     sums = _summed(rows, who)
     shrink = alpha / (1 + (sizes - 1) * alpha)
     return (rows - (shrink[:, None] * sums)[who]) / (1 - alpha)
@@ -238,7 +243,9 @@ def _checked(
 def _positions(position: Any, n: int, who: Array, working: str) -> Array:
     if position is None:
         if working == "autoregressive":
-            raise InputError("an autoregressive correlation without positions", expected="position= of each row")
+            raise InputError(
+                "an autoregressive correlation without positions", expected="position= of each row"
+            )
         return np.zeros(n, int)
     where = np.asarray(position)
     if where.shape != (n,) or not np.issubdtype(where.dtype, np.integer):
@@ -259,4 +266,6 @@ def _refuse_unfit(y: Array, x: Array, *, n_subjects: int) -> None:
 
 def _refuse_separation(eta: Array, step: Array, y: Array, link: str) -> None:
     if link == "logit" and np.abs(eta).max() > SEPARATED and np.abs(step).max() > 0.1:
-        raise RefusedError(f"the predictors separate the outcomes ({int(y.sum())} of {len(y)} rows are events)")
+        raise RefusedError(
+            f"the predictors separate the outcomes ({int(y.sum())} of {len(y)} rows are events)"
+        )

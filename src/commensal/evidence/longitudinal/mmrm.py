@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from commensal.errors import InputError, RefusedError, nearest
 from commensal.evidence.longitudinal._restricted_likelihood import (
     Array,
-    Pattern,
+    Patterns,
     element_covariance,
     maximise,
     patterns_of,
@@ -22,8 +22,8 @@ from commensal.evidence.longitudinal._restricted_likelihood import (
 
 @dataclass(frozen=True)
 class Contrast:
-    """A linear combination of coefficients: estimate, standard error, Satterthwaite degrees of freedom, limits
-    and two-sided p value of no difference from 0."""
+    """A linear combination of coefficients: estimate, standard error, Satterthwaite degrees of freedom,
+    limits and two-sided p value of no difference from 0."""
 
     estimate: float
     se: float
@@ -110,7 +110,7 @@ def mmrm(
     """Fit the mixed model for repeated measures to rows of one subject at one visit.
 
     Parameters: ``outcome`` (n,) in the score's unit, present rows alone: a visit that was missed has no row.
-    ``subject``, ``visit`` and ``group`` (n,) are labels; ``visits`` gives the order of visits (default: sorted).
+    ``subject``, ``visit`` and ``group`` (n,) are labels; ``visits`` gives their order (default sorted).
     A group is a subject's, not a row's. ``covariates`` (n,) or (n, c) enter centred on their mean over
     subjects, with a slope of their own at each visit unless ``is_covariate_by_visit`` is False.
 
@@ -166,7 +166,14 @@ def mmrm(
 
 
 def _turned_back(
-    patterns: list[Pattern], *, sigma: Array, beta: Array, covariance: Array, back: Array, scale: float, **rest: Any
+    patterns: Patterns,
+    *,
+    sigma: Array,
+    beta: Array,
+    covariance: Array,
+    back: Array,
+    scale: float,
+    **rest: Any,
 ) -> RepeatedMeasures:
     """The fit in the units of the outcome; covariance elements stay in units of the outcome's spread."""
     unit = np.outer(back, back)
@@ -174,7 +181,7 @@ def _turned_back(
         coefficients=beta,
         covariance=covariance * unit,
         visit_covariance=sigma * scale**2,
-        n_subjects=sum(k.n for k in patterns),
+        n_subjects=int(patterns.n.sum()),
         element_covariance=element_covariance(sigma, patterns),
         sensitivity=sensitivity(sigma, patterns, covariance) * unit,
         **rest,
@@ -182,14 +189,15 @@ def _turned_back(
 
 
 def _log_units(n_rows: int, *, scale: float, back: Array) -> float:
-    """What the restricted log likelihood gains by fitting in other units: of the outcome and of the design."""
+    """What the restricted log likelihood gains by fitting in other units of the outcome and the design."""
     return (n_rows - len(back)) * float(np.log(scale)) + float(np.log(scale / back).sum())
 
 
 def _place(label: Any, labels: tuple[Any, ...], what: str) -> int:
     if label not in labels:
         raise InputError(
-            f"there is no {what} {label!r} in the model", expected=nearest(str(label), [str(v) for v in labels])
+            f"there is no {what} {label!r} in the model",
+            expected=nearest(str(label), [str(v) for v in labels]),
         )
     return labels.index(label)
 
@@ -208,7 +216,9 @@ def _covariates(values: Sequence[Any] | Array | None, n: int) -> Array:
     found = np.asarray(values, dtype=float)
     found = found[:, None] if found.ndim == 1 else found
     if found.ndim != 2 or len(found) != n:
-        raise InputError(f"covariates of shape {found.shape} for {n} rows", expected="one row for each outcome")
+        raise InputError(
+            f"covariates of shape {found.shape} for {n} rows", expected="one row for each outcome"
+        )
     _refuse_missing(found, "covariates")
     return found
 
@@ -240,7 +250,7 @@ def _refuse_bad_rows(who: list[Any], subject: Array, when: list[Any], visit: Arr
     if (counts > 1).any():
         code = int(pairs[counts > 1][0])
         raise InputError(
-            f"subject {who[code // len(when)]!r} has {int(counts.max())} rows at visit {when[code % len(when)]!r}",
+            f"subject {who[code // len(when)]!r} has several rows at visit {when[code % len(when)]!r}",
             expected="one row for each subject and visit",
         )
     first = np.zeros(len(who), int)
@@ -267,7 +277,9 @@ def _refuse_unfit(
         )
     n_parameters = n_visits * (n_visits + 1) // 2
     if n_subjects - max(len(which), 1) < n_parameters:
-        raise RefusedError(f"{n_subjects} subjects for {n_parameters} covariance parameters of {n_visits} visits")
+        raise RefusedError(
+            f"{n_subjects} subjects for {n_parameters} covariance parameters of {n_visits} visits"
+        )
     _refuse_unshared(subject, visit, when)
 
 
@@ -306,7 +318,7 @@ def _names(when: list[Any], which: Sequence[Any], n_slopes: int, by_visit: bool)
 
 
 def _start(rows: Array, visit: Array, n_visits: int) -> Array:
-    """Residual variances of the visits around least squares, correlated by a half: the EM step does the rest."""
+    """Residual variances of the visits around least squares, correlated by a half."""
     design, y = rows[:, :-1], rows[:, -1]
     residual = y - design @ np.linalg.solve(design.T @ design, design.T @ y)
     squares = np.bincount(visit, residual**2, minlength=n_visits) / np.bincount(visit, minlength=n_visits)
