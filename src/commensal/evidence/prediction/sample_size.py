@@ -61,7 +61,9 @@ def sample_size(
     greatest = 1 - exp(2 * (prevalence * log(prevalence) + (1 - prevalence) * log(1 - prevalence)))
     r2 = nagelkerke * greatest if r_squared is None else r_squared
     if not 0 < r2 < greatest:
-        raise InputError(f"an R² of {r2:.3f}", expected=f"above 0 and below {greatest:.3f} at this prevalence")
+        raise InputError(
+            f"an R² of {r2:.3f}", expected=f"above 0 and below {greatest:.3f} at this prevalence"
+        )
     needed = [
         ceil(n_parameters / ((s - 1) * log(1 - r2 / s)))
         for s in (max(shrinkage, r2 + 1e-9), r2 / (r2 + optimism * greatest))
