@@ -46,6 +46,8 @@ def _translated(text: str, known: Catalogue) -> str:
     whole = _known(text, known)
     if whole is not None:
         return whole
+    if "\n" in text:
+        return "\n".join(_translated(line, known) for line in text.split("\n"))
     if "; " in text:
         return "；".join(_translated(part, known) for part in text.split("; "))
     return _begun(text, known) or text
@@ -55,6 +57,9 @@ def _known(text: str, known: Catalogue) -> str | None:
     """Return the text where all of it is known: whole, with numbers left open, or in parts."""
     if text in known:
         return known[text]
+    if text.endswith(" *"):
+        name = _known(text.removesuffix(" *"), known)
+        return None if name is None else f"{name} *"
     return _numbered(text, known) or _in_parts(text, known)
 
 
@@ -65,7 +70,7 @@ def _numbered(text: str, known: Catalogue) -> str | None:
 
 
 def _in_parts(text: str, known: Catalogue) -> str | None:
-    for separator, joint in (("; ", "；"), (": ", "："), (", ", "，")):
+    for separator, joint in (("\n", "\n"), ("; ", "；"), (": ", "："), (", ", "，")):
         if separator in text:
             return _joined(text.split(separator), joint, known)
     bracket = _BRACKET.fullmatch(text)
