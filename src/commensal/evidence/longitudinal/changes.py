@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from commensal.evidence.longitudinal.measured import Measured
-from commensal.evidence.longitudinal.tally import Tallied, Tally, mean_with_limits
+from commensal.evidence.longitudinal.tally import Tallied, Tally, mean_with_limits, why_no_limits
 from commensal.evidence.longitudinal.words import (
     ACTIVE,
     EVERYONE,
@@ -57,16 +57,17 @@ def _mean_change(measured: Measured, tally: Tally, *, level: float) -> dict[str,
         "n_missing": tally.n_due - n,
         "method": MEAN,
         "reason": joined(
-            tally.why_nothing or _few(n, tally.n_due), tally.cautions, UNCONTROLLED if n else None
+            tally.why_nothing or _few(n, tally.n_due),
+            why_no_limits(tally.changes),
+            tally.cautions,
+            UNCONTROLLED if n else None,
         ),
         "reference": REGRESSION,
     }
 
 
 def _few(n: int, n_due: int) -> str | None:
-    if n == 0:
-        return f"no change was observed among {n_due} due"
-    return "one patient has no spread" if n == 1 else None
+    return None if n else f"no change was observed among {n_due} due"
 
 
 def shares(tallied: Tallied, *, level: float) -> pl.DataFrame:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import chi2, norm
 
 from commensal.evidence.ground import Ground
 from commensal.evidence.longitudinal.words import counted, joined
 from commensal.evidence.outcomes import verdicts
+from commensal.evidence.rates import Rate, clustered_rate, incidence_rate
 from commensal.evidence.remission import studied_endpoints
 from commensal.vocabulary.endpoints import Endpoint
 from commensal.vocabulary.indications import is_within
@@ -20,33 +20,14 @@ Array = np.ndarray
 DAYS_PER_YEAR = 365.25
 AT_VISITS = "from remission at one assessed visit to none at the next; what came and went between is not seen"
 FROM_FIRST = "reached remission after index and assessed again"
-ROBUST = "Poisson rate, variance clustered by patient, log limits"
-EXACT = "Poisson rate, exact limits"
 
 
-def clustered_rate(
-    events: Array, *, years: Array, level: float = 0.95
-) -> tuple[float, float | None, float, float]:
-    """Events per person-year, standard error and limits, patients being clusters.
-
-    ``events`` (n,) counts, ``years`` (n,) above 0. The rate is r = Σ events / Σ years, its variance
-    n / (n − 1) Σ (events − r years)² / (Σ years)², the limits on the log scale: a Poisson regression with
-    robust variance. Without events, with one patient, or where all rates are alike, limits are exact Poisson
-    and there is no standard error.
-    """
-    rate, total, n = float(events.sum() / years.sum()), float(years.sum()), len(events)
-    spread = float(((events - rate * years) ** 2).sum())
-    if not events.any() or n < 2 or spread < 1e-12:
-        return rate, None, *_exact(int(events.sum()), years=total, level=level)
-    se = (n / (n - 1) * spread) ** 0.5 / total
-    factor = float(np.exp(norm.ppf((1 + level) / 2) * se / rate))
-    return rate, se, rate / factor, rate * factor
-
-
-def _exact(n_events: int, *, years: float, level: float) -> tuple[float, float]:
-    tail = (1 - level) / 2
-    lower = float(chi2.ppf(tail, 2 * n_events)) / 2 if n_events else 0.0
-    return lower / years, float(chi2.ppf(1 - tail, 2 * n_events + 2)) / 2 / years
+def rate_of(events: Array, years: Array, *, level: float) -> Rate:
+    """Events per person-year: clustered by patient; exact where there are none, or one patient, or all alike."""
+    rate = events.sum() / years.sum()
+    if not events.any() or len(events) < 2 or np.abs(events - rate * years).max() < 1e-9:
+        return incidence_rate(int(events.sum()), float(years.sum()), per=1, level=level)
+    return clustered_rate(events, years, per=1, level=level)
 
 
 def relapse_rows(ground: Ground, *, level: float) -> pl.DataFrame:
@@ -111,12 +92,12 @@ def _row(
         nobody = "nobody was seen in remission" if found.is_empty() else "nobody was assessed again"
         return cells | {"reason": joined(nobody, again)}
     events, years = at_risk["n_relapses"].to_numpy(), at_risk["years"].to_numpy()
-    rate, se, lower, upper = clustered_rate(events, years=years, level=level)
+    rate = rate_of(events, years, level=level)
     return cells | {
-        "estimate": rate,
-        "se": se,
-        "lower": lower,
-        "upper": upper,
-        "method": EXACT if se is None else ROBUST,
+        "estimate": float(rate.estimate),
+        "se": rate.se,
+        "lower": float(rate.lower),
+        "upper": float(rate.upper),
+        "method": rate.method,
         "reason": joined(f"{years.sum():.1f} person-years since the first remission", again),
     }

@@ -31,8 +31,8 @@ class Modelled:
     """The repeated-measures model of one score: who is in it, the fit, or why there is none.
 
     ``due`` has, by landmark, the treated patients due with a baseline score, whom the estimate is for;
-    ``seen`` the rows in the model; ``changes`` the estimates by landmark; ``left_out`` the reason for each landmark
-    that has none.
+    ``seen`` the rows in the model; ``changes`` the estimates by landmark; ``left_out`` the reason for each
+    landmark that has none.
     """
 
     measured: Measured

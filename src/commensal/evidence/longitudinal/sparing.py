@@ -11,7 +11,7 @@ from commensal.evidence.ground import Ground
 from commensal.evidence.landmarks import closest
 from commensal.evidence.longitudinal.equivalents import prednisolone_milligrams
 from commensal.evidence.longitudinal.settings import Settings
-from commensal.evidence.longitudinal.tally import mean_with_limits
+from commensal.evidence.longitudinal.tally import mean_with_limits, why_no_limits
 from commensal.evidence.longitudinal.words import NOBODY_DUE, UNCONTROLLED, counted, joined
 from commensal.evidence.proportion import with_wilson
 from commensal.evidence.remission import DUE_UNKNOWN, REGRESSION
@@ -165,6 +165,7 @@ def _dose_row(indication: str, landmark: str, rows: pl.DataFrame, *, level: floa
         "n_missing": due.height - len(values),
         "method": "mean, t limits" if is_index else "mean of each patient's change, t limits",
         "reason": joined(
+            why_no_limits(values),
             untold if not due.height else None if values else f"no dose is known among {due.height} due",
             counted(seen.height - len(values), "seen whose agent, unit or dose has no equivalent"),
             None if is_index or not values else UNCONTROLLED,

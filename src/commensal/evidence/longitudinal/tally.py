@@ -127,7 +127,7 @@ def _of_kind(kind: str, *, has_active: bool) -> dict[str, pl.Expr]:
 
 
 def mean_with_limits(values: tuple[float, ...], *, level: float) -> dict[str, float | None]:
-    """Cells of a mean with t limits; without values all are null, with one the limits are."""
+    """Cells of a mean with t limits; without values all are null, with one value or all alike the limits."""
     cells: dict[str, float | None] = dict.fromkeys(("estimate", "se", "lower", "upper"))
     if not values:
         return cells
@@ -135,6 +135,15 @@ def mean_with_limits(values: tuple[float, ...], *, level: float) -> dict[str, fl
     mean = float(x.mean())
     if len(x) == 1:
         return cells | {"estimate": mean}
+    if np.ptp(x) == 0:
+        return cells | {"estimate": mean}
     se = float(x.std(ddof=1)) / len(x) ** 0.5
     half = float(student.ppf((1 + level) / 2, len(x) - 1)) * se
     return {"estimate": mean, "se": se, "lower": mean - half, "upper": mean + half}
+
+
+def why_no_limits(values: tuple[float, ...]) -> str | None:
+    """Why a mean of these values has no limits; None where it has."""
+    if len(values) == 1:
+        return "one patient has no spread"
+    return f"all {len(values)} alike: no limits" if values and np.ptp(values) == 0 else None
