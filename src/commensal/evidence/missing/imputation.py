@@ -95,6 +95,11 @@ class Imputed:
         values[column.is_missing] = self.filled[i][name]
         return values
 
+    def stored(self, name: str, i: int) -> Array:
+        """Column ``name`` of imputation ``i`` in the values of the frame, as an array."""
+        column, values = self._column(name), self.values(name, i)
+        return values if column.kind == "continuous" else np.array(column.levels)[values.astype(int)]
+
     def completed(self, i: int) -> pl.DataFrame:
         """The frame with the draws of imputation ``i`` (from 0) in place of what is missing."""
         if not 0 <= i < self.m:

@@ -61,7 +61,11 @@ class Settings:
 
     def _check_strategy(self, event: str, value: str) -> None:
         if value == "principal":
-            raise _wrong(event, value, "one of " + ", ".join(STRATEGIES) + "; who would not have had the event is unknown")
+            raise _wrong(
+                event,
+                value,
+                "one of " + ", ".join(STRATEGIES) + "; who would not have had the event is unknown",
+            )
         if value not in STRATEGIES:
             raise _wrong(event, value, nearest(str(value), STRATEGIES))
         if event == "death" and value == "treatment_policy":
@@ -84,4 +88,6 @@ class Settings:
 
 
 def _wrong(name: str, value: object, expected: str) -> InputError:
-    return InputError(f"{name} = {value!r} in section [estimands]", expected=expected, do="correct the analysis file")
+    return InputError(
+        f"{name} = {value!r} in section [estimands]", expected=expected, do="correct the analysis file"
+    )

@@ -71,7 +71,9 @@ def censoring_weights(
     """
     t, d = np.asarray(times, dtype=float), np.asarray(is_event, dtype=bool)
     if t.shape != d.shape or t.ndim != 1 or not len(t) or not np.isfinite(t).all() or (t < 0).any():
-        raise InputError("times and events do not fit", expected="one time of 0 or more, and one flag, a patient")
+        raise InputError(
+            "times and events do not fit", expected="one time of 0 or more, and one flag, a patient"
+        )
     if (edges is None) != (history is None):
         raise InputError("edges and history go together", expected="both, or neither")
     used = (d & (t <= at)) | (t >= at)
@@ -81,7 +83,9 @@ def censoring_weights(
         stayed = _kaplan_meier_of_censoring(t, d, at=at)
         method = "Kaplan–Meier of censoring, events before censorings at ties"
     else:
-        stayed = _pooled(t, d, at=at, edges=np.asarray(edges, dtype=float), history=np.asarray(history, dtype=float))
+        stayed = _pooled(
+            t, d, at=at, edges=np.asarray(edges, dtype=float), history=np.asarray(history, dtype=float)
+        )
         method = "pooled logistic regression of leaving on the recorded history, events before censorings"
     weights = np.where(used, 1 / np.where(used, stayed, 1.0), 0.0)
     weights, n_truncated = truncated(weights, at=truncate_at)
@@ -167,9 +171,7 @@ def retention(at_risk: Array, leaves: Array, *, history: Array) -> Retention:
     slopes[row, visit] = -chance[:, None] * design
     scores = np.zeros((len(at_risk), len(beta)))
     np.add.at(scores, row, (gone - chance)[:, None] * design)
-    return Retention(
-        np.exp(np.cumsum(log_stay, axis=1)), np.cumsum(slopes, axis=1), scores @ covariance
-    )
+    return Retention(np.exp(np.cumsum(log_stay, axis=1)), np.cumsum(slopes, axis=1), scores @ covariance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +185,12 @@ class IntensityWeights:
 
 
 def visit_intensity_weights(
-    durations: Array, is_visit: Array, *, history: Array, periods: Array | None = None, truncate_at: float = 1.0
+    durations: Array,
+    is_visit: Array,
+    *,
+    history: Array,
+    periods: Array | None = None,
+    truncate_at: float = 1.0,
 ) -> IntensityWeights:
     """Weigh visits by the inverse of how likely the patient was to come just then.
 
@@ -205,10 +212,16 @@ def visit_intensity_weights(
     of the ill weigh less. It corrects for visits driven by what had been recorded before, not by what only
     the visit itself revealed.
     """
-    length, came, x = np.asarray(durations, dtype=float), np.asarray(is_visit, dtype=bool), np.asarray(history, dtype=float)
+    length, came, x = (
+        np.asarray(durations, dtype=float),
+        np.asarray(is_visit, dtype=bool),
+        np.asarray(history, dtype=float),
+    )
     period = np.zeros(len(length), dtype=int) if periods is None else np.asarray(periods)
     if x.ndim != 2 or not len(length) == len(came) == len(x) == len(period):
-        raise InputError("durations, visits, history and periods differ in length", expected="one row an interval")
+        raise InputError(
+            "durations, visits, history and periods differ in length", expected="one row an interval"
+        )
     if not (np.isfinite(x).all() and np.isfinite(length).all() and (length > 0).all()):
         raise InputError("missing history, or durations not above 0", expected="finite numbers")
     if not came.any():
@@ -216,7 +229,9 @@ def visit_intensity_weights(
     groups = np.unique(period[came])
     dummies = (period[:, None] == groups).astype(float)
     rates = np.array([came[period == g].sum() / length[period == g].sum() for g in groups])
-    beta = _poisson(np.concatenate([dummies, x - x.mean(axis=0)], axis=1), came, np.log(length), start=np.log(rates))
+    beta = _poisson(
+        np.concatenate([dummies, x - x.mean(axis=0)], axis=1), came, np.log(length), start=np.log(rates)
+    )
     ratio = np.exp((x - x.mean(axis=0)) @ beta[len(groups) :])
     plain = (dummies @ rates) / np.maximum(dummies @ np.exp(beta[: len(groups)]), 1e-300)
     weights, _ = truncated(np.where(came, plain / ratio, 0.0), at=truncate_at)

@@ -1,0 +1,193 @@
+"""Outcomes imputed through the whole recorded course of the disease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from commensal.evidence.covariates import COVARIATES
+from commensal.evidence.missing.imputation import Imputed, impute
+from commensal.evidence.missing.panel import SUCCEEDED, Panel, Target
+from commensal.evidence.missing.settings import EVENTS, Settings
+
+Array = np.ndarray
+
+RARE_LEVEL = 20
+KIND = {c.name: c.kind for c in COVARIATES}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One imputation model: its name, the indications imputed together, and the completed versions."""
+
+    name: str
+    indications: tuple[str, ...]
+    imputed: Imputed
+
+
+def imputed_outcomes(
+    panel: Panel, targets: Sequence[Target], *, settings: Settings, seed: int, processes: int = 1
+) -> tuple[dict[int, Array], list[Model]]:
+    """Return the completed outcomes (m, r) of every target, by its place in ``targets``, and the models.
+
+    Targets with fewer than ``least_observed`` observed outcomes are left out. Patients not yet due are imputed
+    as part of the course and counted nowhere.
+    """
+    asked = [i for i, t in enumerate(targets) if (~np.isnan(t.outcome)).sum() >= settings.least_observed]
+    models, completed = [], {}
+    for number, codes in enumerate(_groups(panel, [targets[i] for i in asked], settings)):
+        mine = [i for i in asked if targets[i].indication in codes]
+        rows = np.unique(np.concatenate([_members(panel, targets, codes), *(targets[i].rows for i in mine)]))
+        frame, kinds, predictors, own = _frame(panel, [targets[i] for i in mine], rows, codes, settings)
+        made = impute(
+            frame,
+            kinds=kinds,
+            m=settings.imputations,
+            iterations=settings.iterations,
+            donors=settings.donors,
+            predictors=predictors,
+            seed=int(np.random.SeedSequence((seed, number)).generate_state(1)[0]),
+            processes=processes,
+        )
+        models.append(Model("course of " + ", ".join(codes), codes, made))
+        for i in mine:
+            completed[i] = _completed(made, targets[i], rows, panel, is_own=targets[i].landmark in own)
+    return completed, models
+
+
+def _groups(panel: Panel, targets: Sequence[Target], settings: Settings) -> list[tuple[str, ...]]:
+    """Indications imputed alone where they are large enough, the others together."""
+    codes = sorted({t.indication for t in targets})
+    sizes = {
+        code: len(np.unique(np.concatenate([t.rows for t in targets if t.indication == code])))
+        for code in codes
+    }
+    alone = [(code,) for code in codes if sizes[code] >= settings.least_alone]
+    together = tuple(code for code in codes if sizes[code] < settings.least_alone)
+    return [*alone, together] if together else alone
+
+
+def _members(panel: Panel, targets: Sequence[Target], codes: Sequence[str]) -> Array:
+    """Everybody of the population, due or not: who is not yet due at five years still tells of one year."""
+    mine = panel.patients["indication"].is_in(list(codes)).to_numpy()
+    counts = panel.patients.select(pl.col("is_active").fill_null(False)).to_series().to_numpy()
+    return np.flatnonzero(mine & counts)
+
+
+def _frame(
+    panel: Panel, targets: Sequence[Target], rows: Array, codes: Sequence[str], settings: Settings
+) -> tuple[pl.DataFrame, dict[str, str], dict[str, list[str]], set[str]]:
+    """The table to impute, the kinds of its columns, who predicts whom, and landmarks with a column of their own."""
+    base, kinds = _baseline(panel, rows, codes, settings)
+    columns: dict[str, pl.Series] = {c: base[c] for c in base.columns}
+    states = [
+        j
+        for j in range(len(panel.visits))
+        if (~np.isnan(panel.state[rows, j])).sum() >= settings.least_observed
+    ]
+    states = [j for j in states if j <= max(t.visit for t in targets)]
+    names = ["state " + panel.visits[j] for j in states]
+    for j, name in zip(states, names, strict=True):
+        columns[name] = pl.Series(name, panel.state[rows, j], nan_to_null=True)
+        kinds[name] = "ordered"
+    predictors = {
+        name: [*base.columns, *names[max(k - 1, 0) : k], *names[k + 1 : k + 2]]
+        for k, name in enumerate(names)
+    }
+    own: set[str] = set()
+    for landmark in dict.fromkeys(t.landmark for t in targets):
+        outcome = _spread([t for t in targets if t.landmark == landmark], rows)
+        visit = next(t.visit for t in targets if t.landmark == landmark)
+        if _says(panel.state[rows, visit], outcome):
+            columns["state " + landmark] = _with_outcome(columns["state " + landmark], outcome)
+            continue
+        own.add(landmark)
+        name = "outcome " + landmark
+        columns[name], kinds[name] = pl.Series(name, outcome, nan_to_null=True), "binary"
+        near = [n for n, j in zip(names, states, strict=True) if j in (visit - 1, visit, visit + 1)]
+        predictors[name] = [
+            *base.columns,
+            *near,
+            *[n for n in columns if n.startswith("outcome ") and n != name][-1:],
+        ]
+    course = [n for n in columns if n.startswith(("state ", "outcome "))]
+    columns |= _events(panel, rows)
+    kinds |= {"event": "binary", "cumulative hazard": "continuous"}
+    for name in base.columns:
+        predictors[name] = [c for c in (*base.columns, *course, "event", "cumulative hazard") if c != name]
+    return pl.DataFrame(columns), kinds, predictors, own
+
+
+def _says(state: Array, outcome: Array) -> bool:
+    """Whether the state at the landmark's visit tells the outcome in everybody with both."""
+    both = ~np.isnan(state) & ~np.isnan(outcome)
+    return bool(both.any() and ((state[both] == SUCCEEDED) == (outcome[both] == 1)).all())
+
+
+def _with_outcome(state: pl.Series, outcome: Array) -> pl.Series:
+    """Where the outcome is known without the state (a failure for good), it is the state."""
+    known = pl.Series(
+        np.where(outcome == 1, SUCCEEDED, np.where(outcome == 0, 0.0, np.nan)), nan_to_null=True
+    )
+    return state.fill_null(known) if not known.is_null().all() else state
+
+
+def _spread(targets: Sequence[Target], rows: Array) -> Array:
+    found = np.full(len(rows), np.nan)
+    for target in targets:
+        found[np.searchsorted(rows, target.rows)] = target.outcome
+    return found
+
+
+def _baseline(
+    panel: Panel, rows: Array, codes: Sequence[str], settings: Settings
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    names = [c for c in settings.covariates if c != "indication"] + (["indication"] if len(codes) > 1 else [])
+    frame = panel.patients[rows].select(names)
+    kept: dict[str, pl.Series] = {}
+    for name in names:
+        values = frame[name]
+        if KIND[name] in ("nominal", "ordered"):
+            values = _lumped(values)
+        if values.drop_nulls().n_unique() > 1:
+            kept[name] = values
+    return pl.DataFrame(kept), {n: KIND[n] if KIND[n] != "ordered" else "nominal" for n in kept}
+
+
+def _lumped(values: pl.Series) -> pl.Series:
+    """Levels of fewer than RARE_LEVEL patients put together."""
+    counts = dict(values.drop_nulls().value_counts().iter_rows())
+    rare = [level for level, n in counts.items() if n < RARE_LEVEL]
+    return values.replace(rare, ["other"] * len(rare)) if rare else values
+
+
+def _events(panel: Panel, rows: Array) -> dict[str, pl.Series]:
+    """Whether an intercurrent event is recorded, and the cumulative hazard when follow-up of it ended.
+
+    They stand in the models of the covariates (White & Royston 2009). In a model of the outcome they would
+    not: the hazard of who left early lies outside that of all who were seen.
+    """
+    days = (
+        panel.patients[rows]
+        .select(pl.min_horizontal(f"days_to_{e}" for e in EVENTS).cast(pl.Float64))
+        .to_series()
+    )
+    event = days.is_not_null().to_numpy()
+    time = np.where(event, days.fill_null(0.0).to_numpy(), panel.seen[rows])
+    moments, place = np.unique(time, return_inverse=True)
+    n_events = np.bincount(place, weights=event, minlength=len(moments))
+    n_risk = len(time) - np.r_[0, np.cumsum(np.bincount(place, minlength=len(moments)))[:-1]]
+    hazard = np.cumsum(n_events / n_risk)[place]
+    return {"event": pl.Series("event", event), "cumulative hazard": pl.Series("cumulative hazard", hazard)}
+
+
+def _completed(made: Imputed, target: Target, rows: Array, panel: Panel, *, is_own: bool) -> Array:
+    """(m, r): the outcome of every due patient in every imputation; what was observed stays."""
+    at = np.searchsorted(rows, target.rows)
+    name = ("outcome " if is_own else "state ") + target.landmark
+    drawn = np.array([made.stored(name, i)[at] for i in range(made.m)])
+    success = (drawn == (1.0 if is_own else SUCCEEDED)).astype(float)
+    return np.where(np.isnan(target.outcome), success, target.outcome)
