@@ -84,6 +84,17 @@ def test_rare_levels_are_put_together():
     assert design.matrix[:, 1].tolist() == [1, 0, 1, 0]
 
 
+def test_a_rare_level_takes_the_next_rarest_in_until_there_are_enough():
+    rows = pl.DataFrame({"sex": ["male"] * 9 + ["female"] * 4 + ["intersex"]})
+    assert design_of(rows, ["sex"], at_least=3).contrasts[1:] == ("other (rare) against male",)
+    assert design_of(rows, ["sex"], at_least=3).matrix[:, 1].sum() == 5
+
+
+def test_a_covariate_almost_constant_is_left_out():
+    rows = pl.DataFrame({"had_recipient_antibiotic": [True] + [False] * 9})
+    assert design_of(rows, ["had_recipient_antibiotic"], at_least=2).left_out == ("had_recipient_antibiotic",)
+
+
 def test_other_columns_can_be_declared():
     rows = ROWS.with_columns(dysbiosis=pl.Series([1.0, 2.0, 3.0, 4.0]))
     design = design_of(rows, [Covariate("dysbiosis", "continuous", "Dysbiosis")])

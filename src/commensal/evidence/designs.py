@@ -47,7 +47,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Coding:
-    """The coding of several covariates; ``left_out`` names those that are constant or never recorded."""
+    """The coding of several covariates; ``left_out`` names those constant, almost constant or never recorded."""
 
     coded: tuple[Coded, ...]
     left_out: tuple[str, ...] = ()
@@ -75,7 +75,8 @@ def coding_of(frame: pl.DataFrame, covariates: Sequence[str | Covariate], *, at_
     ----------
     frame : one column for each covariate, of any storage.
     covariates : names of :data:`covariates.COVARIATES`, or declarations of other columns.
-    at_least : levels with fewer rows than this are put together as "other (rare)".
+    at_least : levels with fewer rows than this are put together as "other (rare)", with the next rarest if
+        they are still too few; a covariate of which one level is left so is left out.
 
     Refuses (InputError) a name measured after index, an unknown one, and a covariate that is no column.
 
@@ -156,7 +157,7 @@ def _learnt(values: pl.Series, covariate: Covariate, *, at_least: int) -> Coded 
         is_constant = spread <= 1e-12 * max(1.0, abs(centre))
         return None if is_constant else Coded(covariate, centre=centre, spread=spread)
     counts = {str(level): n for level, n in values.cast(pl.String).value_counts().iter_rows()}
-    rare = tuple(sorted(level for level, n in counts.items() if n < at_least))
+    rare = _rare(counts, covariate, at_least=at_least)
     for level in rare:
         counts[RARE] = counts.get(RARE, 0) + counts.pop(level)
     order = _ordered(counts, covariate)
@@ -165,6 +166,18 @@ def _learnt(values: pl.Series, covariate: Covariate, *, at_least: int) -> Coded 
     reference = max(order, key=lambda level: (counts[level], -order.index(level)))
     others = tuple(level for level in order if level != reference)
     return Coded(covariate, reference=reference, levels=others, rare=rare)
+
+
+def _rare(counts: dict[str, int], covariate: Covariate, *, at_least: int) -> tuple[str, ...]:
+    """The levels to put together: the rarest, until they are enough or nothing but one level is left."""
+    by_size = sorted(_ordered(counts, covariate), key=lambda level: counts[level])
+    rare: list[str] = []
+    for level in by_size:
+        n_rare = sum(counts[r] for r in rare)
+        if counts[level] >= at_least and (not rare or n_rare >= at_least):
+            break
+        rare.append(level)
+    return tuple(sorted(rare))
 
 
 def _ordered(counts: dict[str, int], covariate: Covariate) -> list[str]:

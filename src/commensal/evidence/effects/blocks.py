@@ -65,9 +65,10 @@ class Solved:
 
     def solve(self, own: Array, dense: Array) -> tuple[Array, Array]:
         """Return the solution for right-hand sides (n_groups, k) and (q,)."""
-        first = np.einsum("gij,gj->gi", self.inverse, own)
-        rest = cho_solve(self.schur, dense - np.einsum("giq,gi->q", self.cross, first))
-        back = np.einsum("gij,gjq,q->gi", self.inverse, self.cross, rest, optimize=True)
+        flat = self.cross.reshape(-1, self.cross.shape[2])
+        first = (self.inverse @ own[:, :, None])[:, :, 0]
+        rest = cho_solve(self.schur, dense - flat.T @ first.ravel())
+        back = (self.inverse @ (self.cross @ rest)[:, :, None])[:, :, 0]
         return first - back, rest
 
     @property
@@ -108,7 +109,8 @@ def factorised(blocks: Blocks, products: tuple[Array, Array, Array]) -> Solved:
     """
     own, cross, dense = products
     inverse = np.linalg.inv(own) if own.size else own
-    reduced = dense - np.einsum("giq,gij,gjr->qr", cross, inverse, cross, optimize=True)
+    flat = cross.reshape(-1, cross.shape[2])
+    reduced = dense - flat.T @ (inverse @ cross).reshape(flat.shape)
     try:
         schur = cho_factor(reduced, lower=True)
     except np.linalg.LinAlgError:
@@ -203,5 +205,5 @@ def _zeros(blocks: Blocks) -> tuple[Array, Array]:
 def _objective(
     eta: Array, successes: Array, trials: Array, own: Array, dense: Array, p: Array, q: Array
 ) -> float:
-    likelihood = float((successes * eta - trials * np.logaddexp(0, eta)).sum())
-    return likelihood - 0.5 * float(np.einsum("gi,ij,gj->", own, p, own)) - 0.5 * float(dense @ q @ dense)
+    likelihood = float(successes @ eta - trials @ np.logaddexp(0, eta))
+    return likelihood - 0.5 * float(((own @ p) * own).sum()) - 0.5 * float(dense @ q @ dense)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.special import expit, logsumexp
 from scipy.stats import chi2, norm
 
@@ -20,7 +22,7 @@ CANNOT_TELL, EQUAL, DIFFERENT = "cannot_tell", "equal", "different"
 STRATUM_SD = 1.5
 SITE_SDS = (0.0, 0.25, 0.5, 1.0)
 # Standard deviations on which the likelihood of the variance is looked at.
-PROFILE_SDS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0)
+PROFILE_SDS = (0.0, 0.1, 0.2, 0.3, 0.45, 0.65, 0.9, 1.3, 2.0, 3.0)
 POWER_SD = 0.5
 POWER_LEVEL = 0.05
 
@@ -99,7 +101,7 @@ class _Data:
     sites: Array
 
     def fit(self, donor_sd: float, site_sd: float, start: Mode | None = None) -> tuple[Mode, float]:
-        """Return the mode with donors and sites of these standard deviations, and its log marginal likelihood."""
+        """Return the mode with donors and sites of these deviations, and its log marginal likelihood."""
         parts, precision = [self.x], [np.zeros(self.x.shape[1])]
         log_prior = 0.0
         for columns, sd in ((self.sites, site_sd), (self.shares, donor_sd)):
@@ -158,9 +160,9 @@ def donor_model(
     -----
     log-odds of success of patient i = α + x_i'γ + a_stratum + s_site + Σ_d share_id u_d, with a ~ N(0, 1.5²),
     α and γ flat. Null: every u_d is exactly 0. Alternative: u_d ~ N(0, s²), s one of ``effect_sds`` with
-    equal weight; sites' standard deviation one of 0, .25, .5, 1. P(null | outcomes) by the marginal likelihoods,
-    by Laplace's approximation. Effects are against the average of the donors and averaged over null and
-    alternatives, so that their intervals hold the doubt whether there is any effect.
+    equal weight; sites' standard deviation one of 0, .25, .5, 1. P(null | outcomes) by the marginal
+    likelihoods, by Laplace's approximation. Effects are against the average of the donors and averaged over
+    null and alternatives, so that their intervals hold the doubt whether there is any effect.
     The permutation exchanges whole patients' donors within strata: Σ_d (Σ_i share_id r_i)², r the residuals
     of the null model; p = (as large + 1)/(permutations + 1).
 
@@ -218,10 +220,12 @@ def _checked(
     y = np.asarray(success, dtype=float)
     n = len(y)
     x = np.ones((n, 1)) if covariates is None else np.column_stack([np.ones(n), covariates])
-    if len(donors.shares) != n or len(strata) != n or (sites is not None and len(sites) != n) or not n:
+    if len(donors.shares) != n or len(strata) != n or (sites is not None and len(sites) != n):
         raise InputError(f"{n} outcomes with other numbers of donors, strata or sites", expected="one each")
     if not np.isin(y, (0, 1)).all() or not np.isfinite(x).all():
         raise InputError("an outcome or covariate is missing", expected="0 or 1, and finite covariates")
+    if not n:
+        raise RefusedError("no patient with a known donor has an observed outcome")
     n_given = int((np.asarray(donors.shares) > 0).any(axis=0).sum())
     if n_given < 2 or n_given < len(donors.levels):
         raise RefusedError(
@@ -289,11 +293,7 @@ def _permutation(data: _Data, at_null: Mode, *, n_permutations: int, seed: int) 
     from commensal.evidence.effects._kernels import permuted_scores
 
     starts = np.searchsorted(data.stratum, np.arange(data.n_strata + 1))
-    n_exchangeable = sum(
-        int(b - a)
-        for a, b in zip(starts[:-1], starts[1:], strict=True)
-        if np.ptp(data.shares[a:b], axis=0).any()
-    )
+    n_exchangeable = sum(int(b - a) for a, b in pairwise(starts) if np.ptp(data.shares[a:b], axis=0).any())
     if not n_exchangeable:
         return None, 0
     residual = data.y - at_null.fitted
@@ -316,14 +316,14 @@ def _permutation(data: _Data, at_null: Mode, *, n_permutations: int, seed: int) 
 
 
 def _profile(data: _Data, at_null: Mode, site_sd: float, *, level: float) -> tuple[float, float, float]:
-    """The variance of donor effects by its integrated likelihood, and where that has fallen by the χ² quantile."""
+    """The variance by its integrated likelihood, and where that has fallen by half the χ² quantile."""
     sds, start = np.array(PROFILE_SDS), at_null
     logs = []
     for sd in sds:
         start, value = data.fit(float(sd), site_sd, start=start)
         logs.append(value)
     fine = np.linspace(0, sds[-1], 601)
-    curve = np.interp(fine, sds, logs)
+    curve = CubicSpline(sds, logs)(fine)
     inside = fine[curve >= curve.max() - chi2.ppf(level, 1) / 2]
     return float(fine[curve.argmax()] ** 2), float(inside[0] ** 2), float(inside[-1] ** 2)
 
