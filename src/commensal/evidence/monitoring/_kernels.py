@@ -41,7 +41,8 @@ def _between(later: Array, value: float, limit: float, step: float) -> float:
 
 @njit(cache=True)
 def cusum_crossing(when_event: Array, when_none: Array, true: Array, limit: float, n_nodes: int) -> float:
-    """Probability that the chart reaches ``limit`` anywhere in the stream, events having probability ``true``.
+    """Probability that the chart reaches ``limit`` anywhere in the stream, events having probability
+    ``true``.
 
     Backwards from the end: u(w) = p u(w + event) + (1 − p) u(max(0, w + none)), on a grid from 0 to the limit
     with linear interpolation between nodes.
@@ -83,24 +84,39 @@ def poisson_binomial_masses(probabilities: Array, negligible: float) -> Array:
 
 
 @njit(cache=True)
-def odds_limit(probabilities: Array, count: int, tail: float, is_lower: bool, widest: float) -> float:
+def odds_limit(
+    probabilities: Array,
+    count: int,
+    tail: float,
+    is_lower: bool,
+    widest: float,
+    errors: Array,
+    weights: Array,
+) -> float:
     """The expected count at which ``count`` or more (lower), or ``count`` or fewer (upper), has probability
-    ``tail``, the log-odds of all courses moved alike by at most ``widest``."""
+    ``tail``, the log-odds of all courses moved alike by at most ``widest``; averaged over ``errors`` of the
+    expected log-odds, which have these ``weights``."""
     n = len(probabilities)
     moved = np.empty(n)
     low, high = -widest, widest
     for _ in range(45):
-        ratio = np.exp((low + high) / 2.0)
-        for i in range(n):
-            moved[i] = ratio * probabilities[i] / (1.0 - probabilities[i] + ratio * probabilities[i])
-        masses = poisson_binomial_masses(moved, 1e-20)
-        reached = masses[count:].sum() if is_lower else masses[: count + 1].sum()
+        reached = 0.0
+        for k in range(len(errors)):
+            ratio = np.exp((low + high) / 2.0 + errors[k])
+            for i in range(n):
+                moved[i] = ratio * probabilities[i] / (1.0 - probabilities[i] + ratio * probabilities[i])
+            masses = poisson_binomial_masses(moved, 1e-20)
+            reached += weights[k] * (masses[count:].sum() if is_lower else masses[: count + 1].sum())
         # More odds put more into the upper tail and less into the lower.
         if (reached < tail) == is_lower:
             low = (low + high) / 2.0
         else:
             high = (low + high) / 2.0
-    return moved.sum()
+    ratio = np.exp((low + high) / 2.0)
+    total = 0.0
+    for i in range(n):
+        total += ratio * probabilities[i] / (1.0 - probabilities[i] + ratio * probabilities[i])
+    return total
 
 
 @njit(cache=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,9 @@ from commensal.errors import InputError
 
 Array = np.ndarray
 
-N_NODES = 401
+N_NODES = 201
+# Share of the variance of a count below which three nodes follow a shared error.
+FEW_NODES_BELOW = 0.1
 HIGHEST_LIMIT = 60.0
 
 
@@ -45,8 +49,8 @@ def cusum(
     odds_ratio : the change looked for; above 1 more events than expected, below 1 fewer.
     limit : value at which the chart alarms (:func:`cusum_limit`).
 
-    Refuses (InputError) lengths that differ, outcomes other than 0 and 1, probabilities outside (0, 1), an odds
-    ratio of 1 or not above 0, a limit not above 0.
+    Refuses (InputError) lengths that differ, outcomes other than 0 and 1, probabilities outside (0, 1), an
+    odds ratio of 1 or not above 0, a limit not above 0.
 
     Notes
     -----
@@ -78,28 +82,25 @@ def cusum_limit(
     odds_ratio: float = 2.0,
     false_alarm: float = 0.05,
     horizon: int | None = None,
+    uncertainty: float = 0.0,
 ) -> float:
     """Return the lowest limit at which the chart alarms by chance with probability ``false_alarm`` at most.
 
-    The probability is that of any alarm over the whole stream of ``expected`` (n,), or over ``horizon`` courses
-    (the stream taken again from its start as often as needed; one number is the same for all), while outcomes
-    follow ``expected``. By :func:`cusum_alarm_probability`, so there is no seed; the limit is found to 1e-4.
-    A stream too short to reach any limit with that probability has the limit that one more event would pass.
+    The probability is that of any alarm over the whole stream of ``expected`` (n,), or over ``horizon``
+    courses (the stream taken again from its start as often as needed; one number is the same for all), while
+    outcomes follow ``expected``; ``uncertainty`` as in :func:`cusum_alarm_probability`, by which it is
+    computed, so there is no seed. Found to 1e-3. A stream too short for any alarm has a limit that it cannot
+    reach.
 
     Refuses as :func:`cusum`, and a false-alarm probability outside (0, 1).
     """
     p = checked_probabilities(_stream(expected, horizon))
     check_share(false_alarm, "false_alarm")
-    low, high = 0.0, 1.0
-    while _crossing(p, p, odds_ratio, high) > false_alarm and high < HIGHEST_LIMIT:
-        low, high = high, 2 * high
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        if _crossing(p, p, odds_ratio, middle) > false_alarm:
-            low = middle
-        else:
-            high = middle
-    return high
+
+    def spent(limit: float) -> float:
+        return cusum_alarm_probability(p, limit=limit, odds_ratio=odds_ratio, uncertainty=uncertainty)
+
+    return lowest_limit(spent, false_alarm, highest=HIGHEST_LIMIT)
 
 
 def cusum_alarm_probability(
@@ -109,19 +110,80 @@ def cusum_alarm_probability(
     odds_ratio: float = 2.0,
     true_odds_ratio: float = 1.0,
     true: Sequence[float] | Array | None = None,
+    uncertainty: float = 0.0,
 ) -> float:
     """Return the probability of any alarm over the stream ``expected`` (n,).
 
-    Events have the probability ``true`` (n,), or else the odds of ``expected`` times ``true_odds_ratio``: 1 gives
-    the false-alarm probability of the stream, ``odds_ratio`` its power. A Markov chain over the value of the
-    chart, on 401 nodes from 0 to the limit. Refuses as :func:`cusum`.
-    Reference: Brook & Evans, Biometrika 1972;59:539, doi:10.1093/biomet/59.3.539.
+    Events have the probability ``true`` (n,), or else the odds of ``expected`` times ``true_odds_ratio``: 1
+    gives the false-alarm probability of the stream, ``odds_ratio`` its power. ``uncertainty`` is the
+    standard deviation of the error that the expected log-odds share because they were estimated; 0 takes
+    them as known. A Markov chain over the value of the chart, on 201 nodes from 0 to the limit. Refuses as
+    :func:`cusum`. Reference: Brook & Evans, Biometrika 1972;59:539, doi:10.1093/biomet/59.3.539.
     """
     p = checked_probabilities(np.asarray(expected, dtype=float))
+    _check_odds_ratio(odds_ratio)
     if not limit > 0:
         raise InputError(f"a limit of {limit}", expected="a limit above 0")
     events = times_odds(p, true_odds_ratio) if true is None else np.asarray(true, dtype=float)
-    return _crossing(p, checked_probabilities(events), odds_ratio, limit)
+    return averaged(
+        lambda moved: _crossing(p, moved, odds_ratio, limit), checked_probabilities(events), uncertainty
+    )
+
+
+@functools.cache
+def _gauss_hermite(n_nodes: int) -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
+    return nodes, weights / weights.sum()
+
+
+def averaged(probability: Callable[[Array], float], true: Array, uncertainty: float) -> float:
+    """The mean of ``probability`` over a shared normal error of the log-odds of ``true``."""
+    errors, weights = shared_errors(true, uncertainty)
+    return float(
+        sum(w * probability(times_odds(true, float(np.exp(e)))) for e, w in zip(errors, weights, strict=True))
+    )
+
+
+def shared_errors(probabilities: Array, uncertainty: float) -> tuple[Array, Array]:
+    """Gauss–Hermite nodes and weights of a normal error with standard deviation ``uncertainty`` (0: none).
+
+    More nodes where the error moves the count by much of its own spread.
+    """
+    if not 0 <= uncertainty < np.inf:
+        raise InputError(f"an uncertainty of {uncertainty}", expected="a standard deviation of 0 or more")
+    if uncertainty == 0:
+        return np.zeros(1), np.ones(1)
+    inflation = uncertainty**2 * float((probabilities * (1 - probabilities)).sum())
+    nodes, weights = _gauss_hermite(3 if inflation < FEW_NODES_BELOW else 15)
+    return uncertainty * nodes, weights
+
+
+def lowest_limit(spent: Callable[[float], float], allowed: float, *, highest: float) -> float:
+    """The lowest limit (to 1e-3) at which ``spent``, a falling function of it, is ``allowed`` at most.
+
+    A bracket, cut where log(spent) would cross on a straight line, and in the middle every other time: such
+    probabilities fall almost exponentially, but in steps where outcomes are few.
+    """
+    low, above, high = 0.0, 1.0, max(1.0, -math.log(allowed))
+    below = spent(high)
+    while below > allowed and high < highest:
+        low, above, high = high, below, high + 2.0
+        below = spent(high)
+    is_straight = True
+    while high - low > 1e-3:
+        cut = (low + high) / 2
+        if is_straight and 0 < below < above:
+            part = math.log(above / allowed) / math.log(above / below)
+            cut = low + (high - low) * min(max(part, 0.0), 1.0)
+            # A hair to the far side, so that both ends of the bracket close in.
+            cut = min(max(cut + 4e-4, low + 4e-4), high - 4e-4)
+        is_straight = not is_straight
+        found = spent(cut)
+        if found > allowed:
+            low, above = cut, found
+        else:
+            high, below = cut, found
+    return high
 
 
 def times_odds(probabilities: Array, ratio: float) -> Array:
@@ -189,5 +251,4 @@ def _stream(expected: Sequence[float] | Array | float, horizon: int | None) -> A
 def _crossing(expected: Array, true: Array, odds_ratio: float, limit: float) -> float:
     from commensal.evidence.monitoring._kernels import cusum_crossing
 
-    _check_odds_ratio(odds_ratio)
     return float(cusum_crossing(*_weights(expected, odds_ratio), true, float(limit), N_NODES))

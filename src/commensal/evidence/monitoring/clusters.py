@@ -13,7 +13,9 @@ from commensal.evidence.rows import rows_of
 from commensal.vocabulary.adverse_events import adverse_events
 
 QUARANTINE = "quarantine the {dimension}'s remaining material, trace the other recipients; a person decides"
-SOURCE = "centre hard stops of the protocol; FDA safety communication of June 2019 (two infections, one donor)"
+SOURCE = (
+    "centre hard stops of the protocol; FDA safety communication of June 2019 (two infections, one donor)"
+)
 DONOR_DERIVED = "ae16"
 DEATH, FATAL_GRADE = "ae22", 5
 
@@ -21,14 +23,14 @@ DEATH, FATAL_GRADE = "ae22", 5
 def cluster_alarms(ground: Ground, material: pl.DataFrame, *, settings: Settings) -> pl.DataFrame:
     """Return ``alarms`` rows of the hard stops, by donor and by lot.
 
-    - ``infection_cluster``: suspected serious infections of ``cluster_patients`` patients who received the same
-      donor or lot before onset, onsets within ``cluster_days``;
+    - ``infection_cluster``: suspected serious infections of ``cluster_patients`` patients who received the
+      same donor or lot before onset, onsets within ``cluster_days``;
     - ``donor_derived_infection``: one of certain causality (matching genotype), at once;
     - ``possibly_related_death``: a suspected event that ended in death and was not expected.
 
-    An infection is laid to every donor and lot given in the usual window of its term before onset. Clusters need
-    a calendar; the other two do not, and stand without a day where there is none. Deliberately blunt: no rate is
-    estimated, every alarm asks for a person.
+    An infection is laid to every donor and lot given in the usual window of its term before onset. Clusters
+    need a calendar; the other two do not, and stand without a day where there is none. Deliberately blunt:
+    no rate is estimated, every alarm asks for a person.
     """
     if not ground.study.has("adverse_events"):
         return rows_of("alarms", [])
@@ -100,8 +102,8 @@ def _clusters(infections: pl.DataFrame, settings: Settings) -> list[dict[str, ob
 def clusters(unit: pl.DataFrame, settings: Settings) -> list[tuple[pl.DataFrame, int]]:
     """Return the clusters of one unit's infections (sorted by day), each with the day it became one.
 
-    A cluster opens with the first window of ``cluster_days`` that holds ``cluster_patients`` patients and goes on
-    while each further infection lies within ``cluster_days`` of the one before; it alarms once.
+    A cluster opens with the first window of ``cluster_days`` that holds ``cluster_patients`` patients and
+    goes on while each further infection lies within ``cluster_days`` of the one before; it alarms once.
     """
     days, patients = unit["day"].to_list(), unit["patient_id"].to_list()
     found: list[tuple[list[int], int]] = []

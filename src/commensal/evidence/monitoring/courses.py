@@ -26,7 +26,8 @@ ROUNDING = 1e-9
 def treated_courses(ground: Ground) -> pl.DataFrame:
     """Return one row per patient given donor material, in order of treatment: covariates and [day].
 
-    ``day`` is the first session since 1970-01-01, null where the study has no calendar. Sorted by day, patient.
+    ``day`` is the first session since 1970-01-01, null where the study has no calendar. Sorted by day,
+    patient.
     """
     is_dated = ground.study.manifest.clock == "calendar"
     day = (pl.col("index_day") + pl.col("days_to_first_session")).cast(pl.Int64)
@@ -50,14 +51,12 @@ def treated_courses(ground: Ground) -> pl.DataFrame:
 def failures(ground: Ground, *, settings: Settings) -> pl.DataFrame:
     """Return [patient_id, event, status]: failure of the primary endpoint, of those it can be asked of.
 
-    ``status`` is observed, immature (not due at the data cut, whatever is known already), missing (due, or due
-    unknown, without an outcome) or outside (not active at baseline: nothing to remit). Patients of indications
-    without a primary endpoint are absent.
+    ``status`` is observed, immature (not due at the data cut, whatever is known already), missing (due, or
+    due unknown, without an outcome) or outside (not active at baseline: nothing to remit). Patients of
+    indications without a primary endpoint are absent.
     """
     rows = ground.outcomes.filter("is_primary")
-    cdi = pl.col("indication").is_in(
-        [code for code in rows["indication"].unique() if is_within(code, "cdi")]
-    )
+    cdi = pl.col("indication").is_in([code for code in rows["indication"].unique() if is_within(code, "cdi")])
     early = settings.cdi_landmark if settings.cdi_landmark in ground.landmarks else settings.landmark
     at = pl.when(cdi).then(pl.lit(early)).otherwise(pl.lit(settings.landmark))
     status = (
@@ -69,9 +68,7 @@ def failures(ground: Ground, *, settings: Settings) -> pl.DataFrame:
         .then(pl.lit(MISSING))
         .otherwise(pl.lit(OBSERVED))
     )
-    return rows.filter(pl.col("landmark") == at).select(
-        "patient_id", event=~pl.col("success"), status=status
-    )
+    return rows.filter(pl.col("landmark") == at).select("patient_id", event=~pl.col("success"), status=status)
 
 
 def reported_failures(ground: Ground) -> pl.DataFrame | None:
@@ -97,10 +94,11 @@ def reported_failures(ground: Ground) -> pl.DataFrame | None:
 
 
 def serious_events(ground: Ground) -> pl.DataFrame:
-    """Return the suspected serious events of the treated: the table's columns and ``onset`` in days since index.
+    """Return the suspected serious events of the treated: the table's columns and ``onset`` in days since
+    index.
 
-    Suspected: a WHO-UMC category that is not "unlikely"; an event whose causality nobody judged counts, for what
-    is not known is not unrelated. Recurrence of C. difficile infection is an outcome, not a reaction.
+    Suspected: a WHO-UMC category that is not "unlikely"; an event whose causality nobody judged counts, for
+    what is not known is not unrelated. Recurrence of C. difficile infection is an outcome, not a reaction.
     """
     suspected = [entry.code for entry in causality_categories() if entry.is_suspected]
     return (
@@ -119,8 +117,9 @@ def serious_courses(ground: Ground, *, settings: Settings, is_of_material: bool)
     """Return [patient_id, event, status]: a suspected serious event from the first session until
     ``serious_days`` after the last one planned.
 
-    ``is_of_material`` leaves out events related to delivery: no donor perforates a bowel. Observed are courses
-    of whom something is known at the end of the window, or who died before; an event seen counts only there.
+    ``is_of_material`` leaves out events related to delivery: no donor perforates a bowel. Observed are
+    courses of whom something is known at the end of the window, or who died before; an event seen counts
+    only there.
     """
     events = serious_events(ground)
     if is_of_material:
@@ -151,8 +150,9 @@ def serious_courses(ground: Ground, *, settings: Settings, is_of_material: bool)
 def shared_units(material: pl.DataFrame, *, dimension: str, min_share: float) -> pl.DataFrame:
     """Return [patient_id, unit_id]: units that gave at least ``min_share`` of the sessions planned at index.
 
-    Every session weighs the same, pools by their shares. Halves count for both; a course that no unit gave half
-    of counts for none. ``material`` is :func:`material.session_material`. Unknown units are left out. Sorted.
+    Every session weighs the same, pools by their shares. Halves count for both; a course that no unit gave
+    half of counts for none. ``material`` is :func:`material.session_material`. Unknown units are left out.
+    Sorted.
     """
     unit = UNIT_COLUMNS[dimension]
     planned = material.filter("is_planned")

@@ -10,7 +10,7 @@ import polars as pl
 from scipy.special import expit
 
 from commensal.evidence.covariates import known_covariates
-from commensal.evidence.designs import Design, design_of
+from commensal.evidence.designs import INTERCEPT, Design, design_of
 from commensal.evidence.logistic import logistic
 
 Array = np.ndarray
@@ -25,18 +25,13 @@ CROSSED = (("indication", "index_route"), ("indication", "index_year"))
 NEVER_SURE = 1e-6
 
 
-def risk_design(frame: pl.DataFrame, covariates: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
-    """Return the design of the risk model (n, p) and words for what was missing.
+def risk_design(frame: pl.DataFrame, covariates: Sequence[str]) -> tuple[Array, str]:
+    """Return the design of the risk model (n, p) and words for what is in it and what was missing.
 
-    Missing categories are the level "unknown", missing numbers stand at the mean. Indication is crossed with route
-    and with calendar time where both are in the model.
+    Missing categories are the level "unknown", missing numbers stand at the mean. Indication is crossed with
+    route and with calendar time where both are in the model.
     """
     declared = known_covariates(covariates)
-    said = tuple(
-        f"{c.label.lower()} unknown in {frame[c.name].null_count()}"
-        for c in declared
-        if 0 < frame[c.name].null_count() < frame.height
-    )
     filled = frame.with_columns(
         pl.col(c.name).fill_null(pl.col(c.name).mean())
         if c.kind == "continuous"
@@ -45,7 +40,18 @@ def risk_design(frame: pl.DataFrame, covariates: Sequence[str]) -> tuple[Array, 
     )
     used = [c.name for c in declared if frame[c.name].null_count() < frame.height]
     design = design_of(filled, used)
-    return np.column_stack([design.matrix, *_crossed(design)]), said
+    matrix = np.column_stack([design.matrix, *_crossed(design)])
+    return matrix, _said(frame, used, design, matrix.shape[1])
+
+
+def _said(frame: pl.DataFrame, used: Sequence[str], design: Design, n_columns: int) -> str:
+    terms = [name for name in dict.fromkeys(design.terms) if name != INTERCEPT]
+    if not terms:
+        return "their mean alone: every covariate is constant or not recorded"
+    crossed = " (indication crossed with route and time)" if n_columns > len(design.terms) else ""
+    missing = [f"{n} in {frame[n].null_count()}" for n in used if n in terms and frame[n].null_count()]
+    unknown = "; unknown, at the mean or a level of its own: " + ", ".join(missing) if missing else ""
+    return f"{', '.join(terms)}{crossed}, {n_columns} columns{unknown}"
 
 
 def _crossed(design: Design) -> list[Array]:
@@ -90,6 +96,19 @@ class RiskModel:
             found = self._settled(rows, np.linalg.inv(information), mine.T @ residuals)
         return np.clip(expit(mine @ found), NEVER_SURE, 1 - NEVER_SURE)
 
+    def uncertainty(self, rows: Array) -> float:
+        """Return the standard deviation of the error that the expected log-odds of these courses share.
+
+        Of the mean linear predictor of the unit, each course weighted by its information, under the
+        covariance of the fit to all other courses.
+        """
+        mine = self.design[rows]
+        fitted = expit(mine @ self.coefficients)
+        weights = fitted * (1 - fitted)
+        kept = self.information - (mine * weights[:, None]).T @ mine
+        centre = weights @ mine / weights.sum()
+        return float(np.sqrt(centre @ np.linalg.solve(kept, centre)))
+
     def _settled(self, rows: Array, inverse: Array, score: Array) -> Array:
         """Steps with one fixed information until they no longer move: the fit to the rows that stay."""
         keep = np.ones(len(self.outcome))
@@ -109,8 +128,8 @@ class RiskModel:
 def risk_model(design: Array, outcome: Array, *, ridge: float = 1.0) -> RiskModel:
     """Fit the model of all courses by penalised maximum likelihood.
 
-    Refuses (RefusedError) outcomes that are all alike, with the counts. ``design``, ``outcome`` and ``ridge`` as in
-    :func:`expected_without`.
+    Refuses (RefusedError) outcomes that are all alike, with the counts. ``design``, ``outcome`` and
+    ``ridge`` as in :func:`expected_without`.
     """
     fit = logistic(design, outcome, ridge=ridge)
     information = np.linalg.inv(fit.covariance)
@@ -133,9 +152,9 @@ def expected_without(
 
     Notes
     -----
-    From the fit to all courses, with C the inverse information, W the weights and r the residuals of the unit, one
-    Newton step without the unit's rows X: β − C Xᵀ (I − W X C Xᵀ)⁻¹ r. Units above 20 courses go on from there
-    until the steps are below 1e-7.
+    From the fit to all courses, with C the inverse information, W the weights and r the residuals of the
+    unit, one Newton step without the unit's rows X: β − C Xᵀ (I − W X C Xᵀ)⁻¹ r. Units above 20 courses go
+    on from there until the steps are below 1e-7.
     """
     model = risk_model(design, outcome, ridge=ridge)
     return [model.without(rows) for rows in members]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import chi2, poisson
 
 from commensal.errors import InputError
-from commensal.evidence.monitoring.charts import check_share, checked_outcomes
+from commensal.evidence.monitoring.charts import check_share, checked_outcomes, shared_errors, times_odds
 
 Array = np.ndarray
 
@@ -49,24 +49,30 @@ def funnel(
     expected: Sequence[float] | Array,
     *,
     unit: Sequence[str] | Array | None = None,
+    uncertainty: Mapping[str, float] | None = None,
     level: float = 0.95,
 ) -> Funnel:
     """Compare observed with expected events of several units.
 
     Parameters
     ----------
-    observed : (n,) outcome of each course, 0 or 1, beside ``unit``; without ``unit`` (u,) counts of each unit.
+    observed : (n,) outcome of each course, 0 or 1, beside ``unit``; without ``unit`` (u,) counts of
+        each unit.
     expected : (n,) probability of each course, or (u,) expected counts.
     unit : (n,) whom each course belongs to. None: one entry is one unit, whose count is Poisson.
+    uncertainty : unit → standard deviation of the error that its expected log-odds share because they were
+        estimated; a unit without one has expectations taken as known. Only beside ``unit``.
 
-    Refuses (InputError) shapes that differ, counts below 0, expectations that are not above 0, missing values.
+    Refuses (InputError) shapes that differ, counts below 0, expectations that are not above 0, missing
+    values.
 
     Notes
     -----
     With courses the count of a unit is Poisson–binomial, exactly, given its expected probabilities; limits of
-    the ratio multiply the odds of all its courses by one factor until the tail is (1 − level)/2, and divide the
-    count expected then by that expected now. Nothing is approximated, inflated or smoothed: the limits of small
-    units are as wide as whole counts make them. Overdispersion is stated, not corrected.
+    the ratio multiply the odds of all its courses by one factor until the tail is (1 − level)/2, and divide
+    the count expected then by that expected now. An uncertainty mixes this distribution over a normal error,
+    so that a unit which is half of all data is not judged as if the other half were the truth. The limits of
+    small units are as wide as whole counts make them. Overdispersion is stated, not corrected.
 
     References
     ----------
@@ -76,7 +82,7 @@ def funnel(
     if unit is None:
         names, rows = _counts(observed, expected, level)
     else:
-        names, rows = _courses(observed, expected, np.asarray(unit, dtype=str), level)
+        names, rows = _courses(observed, expected, np.asarray(unit, dtype=str), uncertainty or {}, level)
     return _assembled(names, rows, level)
 
 
@@ -114,50 +120,71 @@ class _Row:
 
 
 def _courses(
-    observed: Sequence[float] | Array, expected: Sequence[float] | Array, unit: Array, level: float
+    observed: Sequence[float] | Array,
+    expected: Sequence[float] | Array,
+    unit: Array,
+    uncertainty: Mapping[str, float],
+    level: float,
 ) -> tuple[list[str], list[_Row]]:
     outcomes, p = checked_outcomes(observed, expected)
     if unit.shape != p.shape:
         raise InputError(f"{len(unit)} units for {len(p)} courses", expected="one unit for each course")
     names, which = np.unique(unit, return_inverse=True)
     # Sorted within the unit, so that no figure hangs on the order of the rows.
-    rows = [_exact(int(outcomes[which == i].sum()), np.sort(p[which == i]), level) for i in range(len(names))]
+    rows = [
+        _exact(int(outcomes[which == i].sum()), np.sort(p[which == i]), uncertainty.get(name, 0.0), level)
+        for i, name in enumerate(names.tolist())
+    ]
     return names.tolist(), rows
 
 
-def _exact(count: int, p: Array, level: float) -> _Row:
-    masses, mean = poisson_binomial(p), float(p.sum())
+def _exact(count: int, p: Array, uncertainty: float, level: float) -> _Row:
+    masses, mean = mixed_masses(p, uncertainty), float(p.sum())
     below, above = np.cumsum(masses), np.cumsum(masses[::-1])[::-1]
+    counts, tail = np.arange(len(masses)), (1 - level) / 2
     return _Row(
         n=len(p),
         observed=count,
         expected=mean,
-        lower=_odds_limit(count, p, tail=(1 - level) / 2, is_lower=True) / mean,
-        upper=_odds_limit(count, p, tail=(1 - level) / 2, is_lower=False) / mean,
+        lower=_odds_limit(count, p, uncertainty, tail=tail, is_lower=True) / mean,
+        upper=_odds_limit(count, p, uncertainty, tail=tail, is_lower=False) / mean,
         inner=_span(below, above, INNER, mean),
         outer=_span(below, above, OUTER, mean),
         p_value=float(min(1.0, 2 * min(below[count], above[count]))),
-        variance=float((p * (1 - p)).sum()),
+        variance=float((masses * (counts - mean) ** 2).sum()),
     )
 
 
+def mixed_masses(probabilities: Array, uncertainty: float) -> Array:
+    """P(k of n events), k = 0..n, over a shared normal error of the log-odds; :func:`poisson_binomial` at
+    0."""
+    errors, weights = shared_errors(probabilities, uncertainty)
+    parts = [
+        w * poisson_binomial(times_odds(probabilities, float(np.exp(e))))
+        for e, w in zip(errors, weights, strict=True)
+    ]
+    return np.sum(parts, axis=0)
+
+
 def _span(below: Array, above: Array, level: float, mean: float) -> tuple[float, float]:
-    """The ratios between which a unit as expected lies: counts outside have a tail of (1 − level)/2 at most."""
+    """The ratios between which a unit as expected lies: counts outside have a tail of (1 − level)/2 at
+    most."""
     tail = (1 - level) / 2
     low = int(np.argmax(below > tail))
     high = len(above) - 1 - int(np.argmax(above[::-1] > tail))
     return low / mean, high / mean
 
 
-def _odds_limit(count: int, p: Array, *, tail: float, is_lower: bool) -> float:
-    """The expected count at which ``count`` or more (lower), or ``count`` or fewer (upper), has probability ``tail``."""
+def _odds_limit(count: int, p: Array, uncertainty: float, *, tail: float, is_lower: bool) -> float:
+    """The expected count at which ``count`` or more (lower), or ``count`` or fewer (upper), has probability
+    ``tail``."""
     if is_lower and count == 0:
         return 0.0
     if not is_lower and count == len(p):
         return float(len(p))
     from commensal.evidence.monitoring._kernels import odds_limit
 
-    return float(odds_limit(p, count, tail, is_lower, WIDEST_LOG_ODDS))
+    return float(odds_limit(p, count, tail, is_lower, WIDEST_LOG_ODDS, *shared_errors(p, uncertainty)))
 
 
 def _counts(
@@ -182,7 +209,7 @@ def _poisson(count: int, mean: float, level: float) -> _Row:
     tail = (1 - level) / 2
     lower = chi2.ppf(tail, 2 * count) / 2 if count else 0.0
     spans = [
-        (poisson.ppf((1 - at) / 2, mean) / mean, poisson.isf((1 - at) / 2, mean) / mean)
+        (float(poisson.ppf((1 - at) / 2, mean)) / mean, float(poisson.isf((1 - at) / 2, mean)) / mean)
         for at in (INNER, OUTER)
     ]
     return _Row(

@@ -32,8 +32,9 @@ RATES = (0.014, 0.03, 0.04, 0.06)
 class Question:
     """One outcome to be watched in one dimension.
 
-    ``courses`` [patient_id, event, status] beside the covariates and day of every treated patient, in order of
-    treatment; ``members`` [patient_id, unit_id]; ``baseline`` a fixed expected probability instead of a model.
+    ``courses`` [patient_id, event, status] beside the covariates and day of every treated patient, in order
+    of treatment; ``members`` [patient_id, unit_id]; ``baseline`` a fixed expected probability instead of a
+    model.
     """
 
     dimension: str
@@ -50,17 +51,19 @@ def monitoring(
 ) -> dict[str, pl.DataFrame]:
     """Return rows of ``funnels``, ``monitors`` and ``alarms`` for every monitored dimension.
 
-    Failures of the primary endpoint by donor, lot, operator, route and site; suspected serious events by donor,
-    lot and site; hard stops by donor and lot. What cannot be judged is a funnel row with a reason. Everything is
-    exact: ``seed`` and ``processes`` change nothing.
+    Failures of the primary endpoint by donor, lot, operator, route and site; suspected serious events by
+    donor, lot and site; hard stops by donor and lot. What cannot be judged is a funnel row with a reason.
+    Everything is exact: ``seed`` and ``processes`` change nothing.
     """
     del seed, processes
     settings = settings or Settings()
     treated = told.treated_courses(ground)
     if treated.is_empty():
-        nobody = [_refused(d, "failure", settings, reason=NOBODY) for d in settings.dimensions]
+        nobody = [_refused(d, "failure", reason=NOBODY) for d in settings.dimensions]
         return {"funnels": rows_of("funnels", nobody), **{t: rows_of(t, []) for t in TABLES[1:]}}
-    material = session_material(ground.study, ground.cohort).join(treated.select("patient_id"), on="patient_id")
+    material = session_material(ground.study, ground.cohort).join(
+        treated.select("patient_id"), on="patient_id"
+    )
     answers = [
         _answered(question, settings=settings, level=level)
         for question in _questions(ground, treated, material, settings)
@@ -91,23 +94,26 @@ def _questions(
     ]
     if not ground.study.has("adverse_events"):
         return found
-    material_events = _beside(
-        treated, told.serious_courses(ground, settings=settings, is_of_material=True)
-    )
+    material_events = _beside(treated, told.serious_courses(ground, settings=settings, is_of_material=True))
     for d in ("donor", "lot"):
         if d in settings.dimensions:
             touched = told.touched_units(material, dimension=d)
             found.append(
                 Question(
-                    d, "serious_microbiota_event", SEQUENTIAL, material_events, touched, settings.safety_covariates
+                    d,
+                    "serious_microbiota_event",
+                    SEQUENTIAL,
+                    material_events,
+                    touched,
+                    settings.safety_covariates,
                 )
             )
     if "site" in settings.dimensions:
-        all_events = _beside(
-            treated, told.serious_courses(ground, settings=settings, is_of_material=False)
-        )
+        all_events = _beside(treated, told.serious_courses(ground, settings=settings, is_of_material=False))
         found.append(
-            Question("site", "serious_event", SEQUENTIAL, all_events, shared["site"], (), settings.serious_baseline)
+            Question(
+                "site", "serious_event", SEQUENTIAL, all_events, shared["site"], (), settings.serious_baseline
+            )
         )
     return found
 
@@ -126,14 +132,14 @@ def _answered(question: Question, *, settings: Settings, level: float) -> Watche
     units = counts.filter(pl.col("unit_id").is_not_null())
     mature = question.courses.filter(pl.col("status") == told.OBSERVED)
     if units.is_empty():
-        return _nothing(question, settings, reason=f"no course has a known {question.dimension}")
+        return _nothing(question, reason=f"no course has a known {question.dimension}")
     if units.height == 1 and question.baseline is None:
         reason = f"one {question.dimension} only: there are no other courses to expect from"
-        return _nothing(question, settings, reason=reason, counts=units)
+        return _nothing(question, reason=reason, counts=units)
     try:
         streams, basis = _streams(question, mature, units, settings)
     except RefusedError as refusal:
-        return _nothing(question, settings, reason=f"no expected probability: {refusal.what}", counts=units)
+        return _nothing(question, reason=f"no expected probability: {refusal.what}", counts=units)
     made = watched(
         streams,
         dimension=question.dimension,
@@ -170,12 +176,13 @@ def _streams(
     members = [rows.get(name, np.empty(0, dtype=np.int64)) for name in names]
     outcome = mature["event"].cast(pl.Float64).to_numpy()
     if question.baseline is not None:
-        expected = [np.full(len(m), question.baseline) for m in members]
+        expected, errors = [np.full(len(m), question.baseline) for m in members], [0.0] * len(members)
         basis = f"a fixed baseline of {100 * question.baseline:.2g} % a course (Marcella et al. 2021)"
     else:
-        model, missing = _model(mature, outcome, question.covariates, settings)
+        model, said = _model(mature, outcome, question.covariates, settings)
         expected = [model.without(m) for m in members]
-        basis = _basis(question, model.design.shape[1], missing, settings)
+        errors = [model.uncertainty(m) if len(m) >= settings.min_courses else 0.0 for m in members]
+        basis = f"ridge logistic regression ({settings.ridge:g}) without the unit on {said}"
     days = mature["day"].to_list() if mature["day"].null_count() == 0 else None
     patients = mature["patient_id"].to_list()
     streams = [
@@ -185,8 +192,9 @@ def _streams(
             None if days is None else [days[i] for i in m],
             outcome[m],
             p,
+            error,
         )
-        for name, m, p in zip(names, members, expected, strict=True)
+        for name, m, p, error in zip(names, members, expected, errors, strict=True)
     ]
     return streams, basis
 
@@ -200,17 +208,11 @@ def _positions(members: pl.DataFrame, mature: pl.DataFrame) -> dict[str, np.ndar
 
 def _model(
     mature: pl.DataFrame, outcome: np.ndarray, covariates: Sequence[str], settings: Settings
-) -> tuple[RiskModel, tuple[str, ...]]:
+) -> tuple[RiskModel, str]:
     if mature.is_empty():
         raise RefusedError("no course with a mature outcome")
-    design, missing = risk_design(mature, covariates)
-    return risk_model(design, outcome, ridge=settings.ridge), missing
-
-
-def _basis(question: Question, n_columns: int, missing: Sequence[str], settings: Settings) -> str:
-    words = "logistic regression without the unit on " + ", ".join(question.covariates)
-    words += f" (indication × route and time; {n_columns} columns, ridge {settings.ridge:g})"
-    return words + ("; " + ", ".join(missing) + ": at the mean or a level of its own" if missing else "")
+    design, said = risk_design(mature, covariates)
+    return risk_model(design, outcome, ridge=settings.ridge), said
 
 
 def _worded(
@@ -220,7 +222,8 @@ def _worded(
     chart = "one-sided" if question.kind == CUSUM else "maximised sequential ratio,"
     name = "CUSUM" if question.kind == CUSUM else f"{settings.min_serious} events at least"
     method = (
-        f"expected from {basis}; exact Poisson–binomial limits; {chart} {name}, limit by length and case mix; "
+        f"expected from {basis}; exact Poisson–binomial limits, over the error of the expectation; "
+        f"{chart} {name}, limit by length and case mix; "
         f"false alarms {100 * settings.false_alarm:g} % over {int(funnels['power'].count())} units of the "
         f"dimension, half by charts, half by the funnel (Holm); power at odds ratio {settings.odds_ratio:g}"
     )
@@ -249,7 +252,7 @@ def _cautions(funnels: pl.DataFrame, question: Question) -> list[str]:
     n, dispersion = funnels["dispersion"].count(), funnels["dispersion"].drop_nulls()
     if n > 1 and chi2.sf(float(dispersion[0]) * n, n) < 0.05:
         found.append(
-            f"units differ more than by chance (dispersion {dispersion[0]:.2f}): limits are not widened for it"
+            f"units differ more than by chance (dispersion {dispersion[0]:.2f}): limits are not widened"
         )
     return found
 
@@ -265,19 +268,21 @@ def _operating(question: Question, units: pl.DataFrame, settings: Settings) -> p
     for unit, n in large.select("unit_id", "n").iter_rows():
         p = np.full(n, question.baseline)
         limit = sequential_limit(p, false_alarm=share, min_events=settings.min_serious)
-        said = [
-            f"{100 * rate:g} %: {sequential_alarm_probability(p, limit=limit, min_events=settings.min_serious, true=rate):.2f}"
-            for rate in RATES
-        ]
-        rows.append((unit, f"probability of an alarm over these {n} courses at a true rate of " + ", ".join(said)))
+        at = {rate: _chance(p, limit, rate, settings) for rate in RATES}
+        said = [f"{100 * rate:g} %: {chance:.2f}" for rate, chance in at.items()]
+        rows.append(
+            (unit, f"probability of an alarm over these {n} courses at a true rate of " + ", ".join(said))
+        )
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _nothing(
-    question: Question, settings: Settings, *, reason: str, counts: pl.DataFrame | None = None
-) -> Watched:
+def _chance(expected: np.ndarray, limit: float, rate: float, settings: Settings) -> float:
+    return sequential_alarm_probability(expected, limit=limit, min_events=settings.min_serious, true=rate)
+
+
+def _nothing(question: Question, *, reason: str, counts: pl.DataFrame | None = None) -> Watched:
     if counts is None:
-        row = _refused(question.dimension, question.outcome, settings, reason=reason)
+        row = _refused(question.dimension, question.outcome, reason=reason)
     else:
         row = rows_of(
             "funnels",
@@ -293,14 +298,18 @@ def _nothing(
     return Watched(row, rows_of("monitors", []), rows_of("alarms", []))
 
 
-def _refused(dimension: str, outcome: str, settings: Settings, *, reason: str) -> pl.DataFrame:
+def _refused(dimension: str, outcome: str, *, reason: str) -> pl.DataFrame:
     return reason_row(
-        "funnels", dimension=dimension, unit_id="all", outcome=outcome, n=0, verdict="cannot_tell", reason=reason
+        "funnels",
+        dimension=dimension,
+        unit_id="all",
+        outcome=outcome,
+        n=0,
+        verdict="cannot_tell",
+        reason=reason,
     )
 
 
 def _no_adverse_events(settings: Settings) -> pl.DataFrame:
     asked = [d for d in ("donor", "lot", "site") if d in settings.dimensions]
-    return rows_of(
-        "funnels", [_refused(d, "serious_event", settings, reason=NOT_RECORDED) for d in asked]
-    )
+    return rows_of("funnels", [_refused(d, "serious_event", reason=NOT_RECORDED) for d in asked])

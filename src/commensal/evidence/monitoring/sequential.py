@@ -9,10 +9,12 @@ import numpy as np
 
 from commensal.errors import InputError
 from commensal.evidence.monitoring.charts import (
+    averaged,
     check_share,
     checked_outcomes,
     checked_probabilities,
     first_at,
+    lowest_limit,
 )
 
 Array = np.ndarray
@@ -44,15 +46,18 @@ def sequential_test(
     false_alarm: float = 0.05,
     min_events: int = 2,
     limit: float | None = None,
+    uncertainty: float = 0.0,
 ) -> SequentialTest:
     """Test after every course whether events are more frequent than expected.
 
     Parameters
     ----------
-    observed : (n,) 1 where the course had the event, else 0, in order of treatment; unascertained ones left out.
-    expected : (n,) baseline probability of each course, from patients outside the unit or from a reference.
-    false_alarm : probability of any alarm over the stream; with ``limit`` given, only stated.
+    observed : (n,) 1 where the course had the event, else 0, in order of treatment; unascertained ones left
+    out. expected : (n,) baseline probability of each course, from patients outside the unit or from a
+    reference. false_alarm : probability of any alarm over the stream; with ``limit`` given, only stated.
     min_events : no alarm before this many events.
+    uncertainty : standard deviation of the error that the expected log-odds share because they were
+        estimated; 0 takes the baseline as known.
 
     Refuses (InputError) lengths that differ, other outcomes, probabilities outside (0, 1), bad settings.
 
@@ -70,33 +75,35 @@ def sequential_test(
     from commensal.evidence.monitoring._kernels import ratio_path
 
     found = (
-        sequential_limit(p, false_alarm=false_alarm, min_events=min_events) if limit is None else float(limit)
+        sequential_limit(p, false_alarm=false_alarm, min_events=min_events, uncertainty=uncertainty)
+        if limit is None
+        else float(limit)
     )
     path = ratio_path(outcomes, p)
     reached = (path >= found) & (np.cumsum(outcomes) >= min_events)
-    spent = sequential_alarm_probability(p, limit=found, min_events=min_events)
+    spent = sequential_alarm_probability(p, limit=found, min_events=min_events, uncertainty=uncertainty)
     return SequentialTest(path, found, min_events, spent, first_at(reached))
 
 
 def sequential_limit(
-    expected: Sequence[float] | Array, *, false_alarm: float = 0.05, min_events: int = 2
+    expected: Sequence[float] | Array,
+    *,
+    false_alarm: float = 0.05,
+    min_events: int = 2,
+    uncertainty: float = 0.0,
 ) -> float:
     """Return the lowest limit whose probability of any alarm over the stream is ``false_alarm`` at most.
 
-    ``expected`` (n,) as in :func:`sequential_test`; found to 1e-5. Refuses as that function.
+    ``expected`` (n,) and ``uncertainty`` as in :func:`sequential_test`; found to 1e-3. Refuses as that
+    function.
     """
     p = checked_probabilities(np.asarray(expected, dtype=float))
     check_share(false_alarm, "false_alarm")
-    low, high = 0.0, 1.0
-    while _crossing(p, p, high, min_events) > false_alarm and high < HIGHEST_LIMIT:
-        low, high = high, 2 * high
-    while high - low > 1e-5:
-        middle = (low + high) / 2
-        if _crossing(p, p, middle, min_events) > false_alarm:
-            low = middle
-        else:
-            high = middle
-    return high
+
+    def spent(limit: float) -> float:
+        return sequential_alarm_probability(p, limit=limit, min_events=min_events, uncertainty=uncertainty)
+
+    return lowest_limit(spent, false_alarm, highest=HIGHEST_LIMIT)
 
 
 def sequential_alarm_probability(
@@ -105,11 +112,12 @@ def sequential_alarm_probability(
     limit: float,
     min_events: int = 2,
     true: Sequence[float] | Array | float | None = None,
+    uncertainty: float = 0.0,
 ) -> float:
     """Return the probability of any alarm over the stream ``expected`` (n,), exactly.
 
-    ``true`` are the probabilities of the event, (n,) or one for all; None: as expected. Refuses as
-    :func:`sequential_test`.
+    ``true`` are the probabilities of the event, (n,) or one for all; None: as expected. ``uncertainty`` as in
+    :func:`sequential_test`, which this refuses like.
 
     Example
     -------
@@ -121,7 +129,9 @@ def sequential_alarm_probability(
     """
     p = checked_probabilities(np.asarray(expected, dtype=float))
     events = p if true is None else np.broadcast_to(np.asarray(true, dtype=float), p.shape).copy()
-    return _crossing(p, checked_probabilities(events), limit, min_events)
+    return averaged(
+        lambda moved: _crossing(p, moved, limit, min_events), checked_probabilities(events), uncertainty
+    )
 
 
 def _crossing(expected: Array, true: Array, limit: float, min_events: int) -> float:

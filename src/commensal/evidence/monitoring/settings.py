@@ -19,16 +19,16 @@ COUNTS = ("min_courses", "min_serious", "serious_days", "cluster_days", "cluster
 class Settings:
     """Choices of the monitoring, each with its default.
 
-    ``false_alarm``: probability of any false alarm over all units of one dimension and outcome; charts spend one
-    half of it, the funnel the other. ``odds_ratio``: how much worse is looked for. ``landmark`` and
-    ``cdi_landmark``: where the primary endpoint is read. ``min_courses``: fewer make no chart. ``min_share``: a
-    course counts for a unit that gave at least this share of it. ``covariates`` and ``safety_covariates``: what
-    the expected probability rests on; ``ridge`` its penalty. ``serious_baseline``: serious related events a course
-    that sites are compared with (1.4 % of patients: Marcella et al. 2021). ``serious_days``: days after the last
-    planned session within which an onset counts. ``min_serious``: no sequential alarm before this many.
-    ``infection_terms``, ``cluster_days``, ``cluster_patients``: infections of this many patients who shared a
-    donor or lot, within this many days, are a cluster. ``min_power``: below it, and without an alarm, a unit is
-    "cannot tell".
+    ``false_alarm``: probability of any false alarm over all units of one dimension and outcome; charts spend
+    one half of it, the funnel the other. ``odds_ratio``: how much worse is looked for. ``landmark`` and
+    ``cdi_landmark``: where the primary endpoint is read. ``min_courses``: fewer make no chart.
+    ``min_share``: a course counts for a unit that gave at least this share of it. ``covariates`` and
+    ``safety_covariates``: what the expected probability rests on; ``ridge`` its penalty.
+    ``serious_baseline``: serious related events a course that sites are compared with (1.4 % of patients:
+    Marcella et al. 2021). ``serious_days``: days after the last planned session within which an onset
+    counts. ``min_serious``: no sequential alarm before this many. ``infection_terms``, ``cluster_days``,
+    ``cluster_patients``: infections of this many patients who shared a donor or lot, within this many days,
+    are a cluster. ``min_power``: below it, and without an alarm, a unit is "cannot tell".
     """
 
     false_alarm: float = 0.05

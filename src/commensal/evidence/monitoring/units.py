@@ -14,7 +14,7 @@ from commensal.evidence.monitoring.charts import (
     cusum_limit,
     times_odds,
 )
-from commensal.evidence.monitoring.funnels import Funnel, funnel, poisson_binomial
+from commensal.evidence.monitoring.funnels import Funnel, funnel, mixed_masses, poisson_binomial
 from commensal.evidence.monitoring.sequential import sequential_alarm_probability, sequential_test
 from commensal.evidence.monitoring.settings import Settings
 
@@ -28,7 +28,7 @@ SOURCES = {
     "funnel": "exact funnel with Holm's control (Spiegelhalter 2005)",
 }
 ASKED = (
-    "check records, case mix, material and handling; hold further use if that explains nothing; a person decides"
+    "check records, case mix, material and handling; hold its use if nothing explains it; a person decides"
 )
 SHOWN = 20
 
@@ -37,7 +37,8 @@ SHOWN = 20
 class Stream:
     """The mature courses of one unit in order of treatment: patients, days, outcomes, expected probabilities.
 
-    ``day`` is None where the study has no calendar, so that there is no order.
+    ``day`` is None where the study has no calendar, so that there is no order. ``uncertainty`` is the
+    standard deviation of the error that the expected log-odds share; 0 for a fixed baseline.
     """
 
     unit_id: str
@@ -45,6 +46,7 @@ class Stream:
     day: Sequence[int] | None
     observed: Array
     expected: Array
+    uncertainty: float = 0.0
 
     def __len__(self) -> int:
         return len(self.observed)
@@ -65,14 +67,23 @@ def charted(stream: Stream, *, kind: str, false_alarm: float, settings: Settings
     """Run the chart of a stream with a limit of its own length and case mix."""
     worse = times_odds(stream.expected, settings.odds_ratio)
     if kind == CUSUM:
-        limit = cusum_limit(stream.expected, odds_ratio=settings.odds_ratio, false_alarm=false_alarm)
+        limit = cusum_limit(
+            stream.expected,
+            odds_ratio=settings.odds_ratio,
+            false_alarm=false_alarm,
+            uncertainty=stream.uncertainty,
+        )
         run = cusum(stream.observed, stream.expected, odds_ratio=settings.odds_ratio, limit=limit)
         power = cusum_alarm_probability(
             stream.expected, limit=limit, odds_ratio=settings.odds_ratio, true=worse
         )
         return Chart(kind, run.statistic, limit, run.alarm_at, power)
     test = sequential_test(
-        stream.observed, stream.expected, false_alarm=false_alarm, min_events=settings.min_serious
+        stream.observed,
+        stream.expected,
+        false_alarm=false_alarm,
+        min_events=settings.min_serious,
+        uncertainty=stream.uncertainty,
     )
     power = sequential_alarm_probability(
         stream.expected, limit=test.limit, min_events=settings.min_serious, true=worse
@@ -80,9 +91,9 @@ def charted(stream: Stream, *, kind: str, false_alarm: float, settings: Settings
     return Chart(kind, test.statistic, test.limit, test.alarm_at, power)
 
 
-def funnel_power(expected: Array, *, threshold: float, odds_ratio: float) -> float:
+def funnel_power(expected: Array, *, threshold: float, odds_ratio: float, uncertainty: float = 0.0) -> float:
     """Probability that the upper tail of a unit's count is ``threshold`` / 2 or less at this odds ratio."""
-    tails = np.cumsum(poisson_binomial(expected)[::-1])[::-1]
+    tails = np.cumsum(mixed_masses(expected, uncertainty)[::-1])[::-1]
     reached = tails <= threshold / 2
     return float(poisson_binomial(times_odds(expected, odds_ratio))[reached].sum())
 
@@ -101,8 +112,8 @@ def watched(
 ) -> Watched:
     """Judge every unit that has ``min_courses``; the rest get their counts and a reason.
 
-    One half of ``false_alarm`` is shared equally by the charts (Bonferroni), the other is the upper side of the
-    funnel's two-sided p values under Holm. Without a calendar there are no charts.
+    One half of ``false_alarm`` is shared equally by the charts (Bonferroni), the other is the upper side of
+    the funnel's two-sided p values under Holm. Without a calendar there are no charts.
     """
     if not streams:
         return Watched(pl.DataFrame(FUNNEL_CELLS), pl.DataFrame(MONITOR_CELLS), pl.DataFrame(ALARM_CELLS))
@@ -163,6 +174,7 @@ def _figures(streams: Sequence[Stream], *, level: float) -> dict[str, dict[str, 
         np.concatenate([s.observed for s in streams]),
         np.concatenate([s.expected for s in streams]),
         unit=units,
+        uncertainty={s.unit_id: s.uncertainty for s in streams},
         level=level,
     )
     return {unit: _cells(made, i) for i, unit in enumerate(made.units)}
@@ -198,7 +210,10 @@ def _judged(
         chart.power
         if chart is not None
         else funnel_power(
-            stream.expected, threshold=settings.false_alarm / n_units, odds_ratio=settings.odds_ratio
+            stream.expected,
+            threshold=settings.false_alarm / n_units,
+            odds_ratio=settings.odds_ratio,
+            uncertainty=stream.uncertainty,
         )
     )
     is_alarm = (chart is not None and chart.alarm_at is not None) or _is_high(row, settings)
@@ -265,7 +280,7 @@ def _alarms(
 
 
 def _counted(stream: Stream, upto: int) -> dict[str, object]:
-    events = [stream.patient_id[i] for i in np.flatnonzero(stream.observed[:upto])]
+    events = [stream.patient_id[i] for i in np.flatnonzero(stream.observed[:upto]).tolist()]
     more = f" and {len(events) - SHOWN} earlier" if len(events) > SHOWN else ""
     return {
         "day": stream.day[upto - 1] if stream.day is not None else None,
@@ -274,5 +289,3 @@ def _counted(stream: Stream, upto: int) -> dict[str, object]:
         "n_expected": float(stream.expected[:upto].sum()),
         "because": "events in the courses of " + ", ".join(events[-SHOWN:]) + more,
     }
-
-
