@@ -9,18 +9,19 @@ Array = np.ndarray
 
 
 @njit(cache=True)
-def recalibrated(eta: Array, outcome: Array, weights: Array, start: Array) -> Array:
+def recalibrated(eta: Array, outcome: Array, weights: Array, start: Array, close: float) -> Array:
     """Return intercept and slope of logit P(outcome) = a + b · eta for each row of ``weights``: (b, 2).
 
-    ``eta`` and ``outcome`` (n,), ``weights`` (b, n) row-major, ``start`` (2,) the first guess. Newton steps,
-    at most ten; a row that does not settle, or whose weights are on one outcome alone, is NaN.
+    ``eta`` and ``outcome`` (n,), ``weights`` (b, n) row-major, ``start`` (2,) the first guess. Newton steps
+    until one is smaller than ``close``, at most twelve; a row that does not settle, or whose weights are on
+    one outcome alone, is NaN.
     """
     n_rows, n = weights.shape
     found = np.empty((n_rows, 2))
     for r in range(n_rows):
         a, b = start[0], start[1]
         settled = False
-        for _ in range(10):
+        for _ in range(12):
             g0 = g1 = h00 = h01 = h11 = 0.0
             for i in range(n):
                 w = weights[r, i]
@@ -41,7 +42,7 @@ def recalibrated(eta: Array, outcome: Array, weights: Array, start: Array) -> Ar
             step1 = (h00 * g1 - h01 * g0) / determinant
             a += step0
             b += step1
-            if abs(step0) + abs(step1) < 1e-7:
+            if abs(step0) + abs(step1) < close:
                 settled = True
                 break
         if settled and abs(b) < 1e3:
@@ -52,22 +53,24 @@ def recalibrated(eta: Array, outcome: Array, weights: Array, start: Array) -> Ar
 
 
 @njit(cache=True)
-def areas(outcome: Array, position: Array, weights: Array) -> Array:
-    """Return the area under the ROC curve for each row of ``weights``: (b,).
+def areas(outcome: Array, predicted: Array, order: Array, weights: Array) -> Array:
+    """Return the area under the ROC curve for each row of ``weights`` (b, n): (b,).
 
-    Patients are sorted by prediction; ``position`` (n,) numbers the distinct predictions in that order, so that
-    ties stand side by side. A row without weight on one of the outcomes is NaN.
+    ``order`` (m,) are the positions of the patients who count, by rising prediction. A row without weight on
+    one of the outcomes is NaN.
     """
-    n_rows, n = weights.shape
+    n_rows = weights.shape[0]
     found = np.empty(n_rows)
     for r in range(n_rows):
         below = total = cases = 0.0
         tied_cases = tied_controls = 0.0
-        for i in range(n):
-            if i > 0 and position[i] != position[i - 1]:
+        last = -1.0
+        for i in order:
+            if predicted[i] != last:
                 total += tied_cases * (below + 0.5 * tied_controls)
                 below += tied_controls
                 tied_cases = tied_controls = 0.0
+                last = predicted[i]
             w = weights[r, i]
             if outcome[i] > 0.5:
                 tied_cases += w

@@ -107,7 +107,7 @@ def answer(task: Task, generator: np.random.Generator) -> Tables:
     performance = rows_of(
         "performance",
         [
-            performance_rows(found, settings=task.settings, level=task.level),
+            performance_rows(found, learner=chosen, settings=task.settings, level=task.level),
             refused_rows(names, missing, n=question.n, n_events=question.n_events),
         ],
     )

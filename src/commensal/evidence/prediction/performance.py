@@ -13,7 +13,7 @@ from commensal.evidence.prediction.metrics import THRESHOLDS
 from commensal.evidence.prediction.resampling import (
     MEASURES,
     areas_of,
-    brier_of,
+    brier_within,
     calibration_curves,
     measures_of,
     net_benefits,
@@ -33,12 +33,14 @@ APPARENT = "weighted by the inverse probability of being observed; no interval"
 SHARED = "groups overlap and are many: a difference is a reason to look, not a finding"
 
 
-def performance_rows(found: Iterable[Validated], *, settings: Settings, level: float) -> pl.DataFrame:
-    """Return ``performance`` rows: every measure of everybody, and a few of each group under by_patient."""
+def performance_rows(
+    found: Iterable[Validated], *, learner: str, settings: Settings, level: float
+) -> pl.DataFrame:
+    """Return ``performance`` rows: every measure of everybody; of one learner by_patient also of groups."""
     rows: list[dict[str, Any]] = []
     for one in found:
         rows += _overall(one, settings=settings, level=level)
-        if one.validation == "by_patient":
+        if one.validation == "by_patient" and one.learner == learner:
             rows += _groups(one, settings=settings, level=level)
     return rows_of("performance", [pl.DataFrame(rows, infer_schema_length=None)] if rows else [])
 
@@ -148,8 +150,9 @@ def _groups(one: Validated, *, settings: Settings, level: float) -> list[dict[st
         names = observed[variable].fill_null("not recorded")
         if names.n_unique() < 2:
             continue
+        values = names.to_numpy()
         for name in names.unique().sort():
-            rows += _group(one, variable, name, (names == name).to_numpy(), settings=settings, level=level)
+            rows += _group(one, variable, name, values == name, settings=settings, level=level)
     return rows
 
 
@@ -157,19 +160,22 @@ def _group(
     one: Validated, variable: str, name: str, is_member: Array, *, settings: Settings, level: float
 ) -> list[dict[str, Any]]:
     keys = _keys(one.model, one.validation, variable, name)
-    here, others = one.judged.of(is_member), one.judged.of(~is_member)
-    counts = {"n": len(here.outcome), "n_events": int(here.outcome.sum())}
-    why = too_few(here.outcome, fewest=settings.smallest_group)
+    outcome = one.judged.outcome
+    counts = {"n": int(is_member.sum()), "n_events": int(outcome[is_member].sum())}
+    why = too_few(outcome[is_member], fewest=settings.smallest_group)
     if why:
         return [{**keys, **counts, "measure": "auroc", "reason": why}]
-    compares = too_few(others.outcome, fewest=settings.smallest_group) is None
+    compares = too_few(outcome[~is_member], fewest=settings.smallest_group) is None
     rows = []
     for measure, make in (("auroc", areas_of), ("observed_to_expected", observed_to_expected)):
-        values = make(here)
-        caution = _differs(values, make(others), level=level) if compares else None
+        values = make(one.judged, is_member)
+        caution = _differs(values, make(one.judged, ~is_member), level=level) if compares else None
         cells = {**_interval(values, level=level), "method": f"{MEASURES[measure]}; {BOOTSTRAP}"}
         rows.append({**keys, **counts, "measure": measure, **cells, "reason": caution})
-    cells = {**_interval(brier_of(here)[0], level=level), "method": f"{MEASURES['brier']}; {BOOTSTRAP}"}
+    cells = {
+        **_interval(brier_within(one.judged, is_member), level=level),
+        "method": f"{MEASURES['brier']}; {BOOTSTRAP}",
+    }
     return [*rows, {**keys, **counts, "measure": "brier", **cells}]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import polars as pl
@@ -202,10 +203,8 @@ def carried(question: Question, *, settings: Settings) -> Carried:
         return Carried((), 0, None, None, 0, why)
     observed = np.flatnonzero(question.rows["success"].is_not_null().to_numpy())
     predictors = predictors_of(question.rows, question.covariates)
-    sizes = [
-        len(learn(predictors[: i + 1], observed, at_least=settings.rare_level).names) - 1
-        for i in range(len(predictors))
-    ]
+    own = [len(learn([p], observed, at_least=settings.rare_level).names) - 1 for p in predictors]
+    sizes = list(accumulate(own))
     needed = [_needed(size, n_events / n, settings) for size in sizes]
     most = max((i + 1 for i, s in enumerate(needed) if s.required <= n), default=0)
     floor = min(settings.fewest_predictors, len(predictors))

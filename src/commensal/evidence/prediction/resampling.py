@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from commensal.errors import RefusedError
 from commensal.evidence.prediction.metrics import log_odds
-from commensal.evidence.prediction.smooth import smoother
+from commensal.evidence.prediction.smooth import Smoother, smoother
 
 Array = np.ndarray
 
@@ -26,9 +27,16 @@ class Judged:
     predicted: Array
     weights: Array
 
-    def of(self, is_member: Array) -> Judged:
-        """Return the part of the patients for whom ``is_member`` (n,) holds."""
-        return Judged(self.outcome[is_member], self.predicted[is_member], self.weights[:, is_member])
+    @cached_property
+    def smooth(self) -> tuple[Smoother, tuple[Array, Array]]:
+        """The smoother of the predictions and its fits for each row of weights; refuses as the smoother."""
+        made = smoother(self.predicted)
+        return made, made.fits(self.outcome, self.weights)
+
+    @cached_property
+    def order(self) -> Array:
+        """Positions by rising prediction, (n,)."""
+        return np.argsort(self.predicted, kind="stable")
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,12 @@ def resampled(values: Array, *, level: float) -> Resampled:
     )
 
 
-def areas_of(judged: Judged) -> Array:
-    """Area under the ROC curve for each row of weights, (b,)."""
+def areas_of(judged: Judged, is_member: Array | None = None) -> Array:
+    """Area under the ROC curve, of all or of the members (n,), for each row of weights: (b,)."""
     from commensal.evidence.prediction._kernels import areas
 
-    order = np.argsort(judged.predicted, kind="stable")
-    position = np.unique(judged.predicted[order], return_inverse=True)[1]
-    return areas(judged.outcome[order], position, np.ascontiguousarray(judged.weights[:, order]))
+    order = judged.order if is_member is None else judged.order[is_member[judged.order]]
+    return areas(judged.outcome, judged.predicted, order, judged.weights)
 
 
 def brier_of(judged: Judged) -> tuple[Array, Array]:
@@ -81,9 +88,16 @@ def brier_of(judged: Judged) -> tuple[Array, Array]:
     return score, _ratio(score, share * (1 - share), complement=True)
 
 
-def observed_to_expected(judged: Judged) -> Array:
-    """Sum of outcomes over sum of predictions for each row of weights, (b,)."""
-    return _ratio(judged.weights @ judged.outcome, judged.weights @ judged.predicted)
+def observed_to_expected(judged: Judged, is_member: Array | None = None) -> Array:
+    """Sum of outcomes over sum of predictions, of all or of the members, for each row of weights: (b,)."""
+    member = 1.0 if is_member is None else is_member
+    return _ratio(judged.weights @ (judged.outcome * member), judged.weights @ (judged.predicted * member))
+
+
+def brier_within(judged: Judged, is_member: Array) -> Array:
+    """Brier score of the members (n,) for each row of weights: (b,)."""
+    loss = (judged.predicted - judged.outcome) ** 2
+    return _ratio(judged.weights @ (loss * is_member), judged.weights @ is_member.astype(float))
 
 
 def _ratio(above: Array, below: Array, *, complement: bool = False) -> Array:
@@ -96,10 +110,10 @@ def recalibration_of(judged: Judged) -> tuple[Array, Array]:
     from commensal.evidence.prediction._kernels import recalibrated
 
     eta, outcome = log_odds(judged.predicted), judged.outcome.astype(float)
-    weights = np.ascontiguousarray(judged.weights)
-    first = recalibrated(eta, outcome, weights[:1], np.array([0.0, 1.0]))[0]
-    start = first if np.isfinite(first).all() else np.array([0.0, 1.0])
-    found = recalibrated(eta, outcome, weights, start)
+    first = recalibrated(eta, outcome, judged.weights[:1], np.array([0.0, 1.0]), 1e-10)
+    start = first[0] if np.isfinite(first).all() else np.array([0.0, 1.0])
+    # Newton's last step below 1e-4 leaves an error of about its square.
+    found = np.concatenate([first, recalibrated(eta, outcome, judged.weights[1:], start, 1e-4)])
     return found[:, 1], found[:, 0]
 
 
@@ -108,8 +122,7 @@ def calibration_curves(judged: Judged, grid: Array) -> tuple[Array, Array]:
 
     The neighbourhoods are those of the whole sample. Refuses (RefusedError) as :func:`smooth.smoother`.
     """
-    smooth = smoother(judged.predicted)
-    fits = smooth.fits(judged.outcome, judged.weights)
+    smooth, fits = judged.smooth
 
     def curves(points: Array) -> Array:
         value, slope = smooth.basis(points)

@@ -38,8 +38,7 @@ class Smoother:
         s = (weights @ self.moments).reshape(b, 5, g)
         t = ((weights * outcome) @ self.moments[:, : 3 * g]).reshape(b, 3, g)
         gram = np.stack([np.stack([s[:, i + j] for j in range(3)], axis=-1) for i in range(3)], axis=-2)
-        inverse = np.linalg.pinv(gram, rcond=1e-12, hermitian=True)
-        found = inverse @ np.moveaxis(t, 1, -1)[..., None]
+        found = _solved(gram, np.moveaxis(t, 1, -1)[..., None])
         return found[..., 0, 0], found[..., 1, 0] / self.bandwidths
 
     def basis(self, points: Array) -> tuple[Array, Array]:
@@ -70,6 +69,17 @@ class Smoother:
         rows = np.einsum("gjk,nkg->jgn", inverse[:, :2], powers) * weights
         value, slope = self.basis(points)
         return value.T @ rows[0] + slope.T @ (rows[1] / self.bandwidths[:, None])
+
+
+def _solved(gram: Array, right: Array) -> Array:
+    """Solve the normal equations of all vertices; by pseudo-inverse where one of them is singular."""
+    try:
+        found = np.linalg.solve(gram, right)
+    except np.linalg.LinAlgError:
+        found = np.full(right.shape, np.nan)
+    if np.isfinite(found).all():
+        return found
+    return np.linalg.pinv(gram, rcond=1e-12, hermitian=True) @ right
 
 
 def smoother(predicted: Array, *, span: float = 0.75) -> Smoother:
