@@ -70,8 +70,10 @@ def pdf_of(
     fonts = families(lang, font_paths=font_paths)
     template = (files("commensal.report") / "templates" / "report.typ").read_bytes()
     told = content(sections, lang=lang, fonts=fonts, with_further_tables=with_further_tables)
+    # Typst takes several files in memory as a dictionary, which its type stubs do not know.
+    parts: Any = {"main": template, "report.json": json.dumps(told, ensure_ascii=False).encode()}
     return typst.compile(
-        {"main": template, "report.json": json.dumps(told, ensure_ascii=False).encode()},
+        parts,
         font_paths=[str(p) for p in font_paths],
         ignore_system_fonts=lang == "en",
         timestamp=_TIMESTAMP,
