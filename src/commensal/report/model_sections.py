@@ -39,8 +39,8 @@ def models(tables: Tables) -> Section | None:
     return Section(
         "models",
         "Prediction models",
-        "Judged on patients they were not made from: other patients, other donors, later years. A model whose interval "
-        "of discrimination reaches 0.5, or whose slope is far from 1, is of no use at the bedside. "
+        "Judged on patients they were not made from: other patients, other donors, later years. A model "
+        "whose AUROC may be 0.5, or whose slope is far from 1, is of no use at the bedside. "
         "None of these orders a treatment.",
         figures=tuple(
             f
@@ -51,7 +51,7 @@ def models(tables: Tables) -> Section | None:
             if f
         ),
         tables=(
-            _table(rows.filter(group_variable="all")),
+            *_tables(rows.filter(group_variable="all")),
             *_fairness(rows.filter(pl.col("group_variable") != "all")),
             *_cards(tables["model_cards"]),
         ),
@@ -83,7 +83,19 @@ def _decisions(rows: pl.DataFrame) -> Figure | None:
     return Figure(decisions(frame, panel="panel"), caption)
 
 
-def _table(rows: pl.DataFrame) -> TableView:
+def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
+    """Models that could be judged by new patients; how they did otherwise; those that were refused."""
+    judged = rows.filter(pl.col("estimate").is_not_null().any().over("model", "validation"))
+    main = judged.filter(validation="by_patient")
+    parts = (
+        (main, "How well they do for new patients", False),
+        (judged.filter(pl.col("validation") != "by_patient"), "How well they do otherwise", True),
+        (rows.join(judged, on=["model", "validation"], how="anti"), "Not judged, and why", True),
+    )
+    return tuple(_table(part, caption, is_folded=folded) for part, caption, folded in parts if part.height)
+
+
+def _table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> TableView:
     lines: dict[tuple[str, str], dict[str, Row]] = {}
     for r in rows.iter_rows(named=True):
         lines.setdefault((r["model"], r["validation"]), {})[r["measure"]] = r
@@ -98,7 +110,7 @@ def _table(rows: pl.DataFrame) -> TableView:
         for (model, validation), found in lines.items()
     )
     head = ("Model", "Judged on", "Events / n", *MEASURES.values(), "Notes")
-    return TableView("How well they do", head, cells, frozenset(range(2, 8)))
+    return TableView(caption, head, cells, frozenset(range(2, 8)), is_folded)
 
 
 def _size(found: Mapping[str, Row]) -> tuple[str]:

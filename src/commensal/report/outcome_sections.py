@@ -48,7 +48,7 @@ def remission(tables: Tables) -> Section | None:
             t
             for t in (
                 _table(main, "Primary endpoint by indication", is_folded=False),
-                _undefined(rows.filter(pl.col("handling").is_null())),
+                _undefined(rows),
                 _table(
                     by_indication.filter(~pl.col("is_primary") | ~active), "Further endpoints by indication"
                 ),
@@ -64,6 +64,8 @@ def remission(tables: Tables) -> Section | None:
 
 
 _PRIMARY = frozenset((e.indication, e.landmark, e.code) for e in endpoints() if e.is_primary)
+
+_UNDEFINED = frozenset(e.code for e in endpoints() if e.measure is None)
 
 
 def _is_primary(row: Row) -> bool:
@@ -149,6 +151,8 @@ def _estimate(row: Row | None) -> str:
 
 
 def _undefined(rows: pl.DataFrame) -> TableView | None:
+    kept = pl.col("endpoint").is_in(["on_treatment", *_UNDEFINED])
+    rows = rows.filter(kept & (pl.col("group_variable") == "indication"))
     if rows.is_empty():
         return None
     cells = tuple(

@@ -9,11 +9,15 @@ import polars as pl
 from commensal.errors import InputError, nearest
 from commensal.report.care_sections import safety, time_courses
 from commensal.report.dysbiosis_sections import deficits, dysbiosis
+from commensal.report.effect_sections import comparisons, donors, predictors, tests, time_models
 from commensal.report.gut_sections import attribution, engraftment, identity, ordination, taxa
 from commensal.report.match_sections import match_run, policy_trials, prediction
+from commensal.report.model_sections import models
+from commensal.report.monitor_sections import monitoring
 from commensal.report.outcome_sections import remission, reported
 from commensal.report.people_sections import PURPOSE, baseline, evidence_status, flow, summary
 from commensal.report.plan_sections import care_plan, replan
+from commensal.report.score_sections import scores
 from commensal.report.views import Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
@@ -46,7 +50,15 @@ def sections_of(tables: Tables) -> list[Section]:
         remission(tables),
         reported(tables),
         time_courses(tables),
+        scores(tables),
         safety(tables),
+        predictors(tables),
+        time_models(tables),
+        comparisons(tables),
+        donors(tables),
+        monitoring(tables),
+        models(tables),
+        tests(tables),
         engraftment(tables),
         attribution(tables),
         taxa(tables),

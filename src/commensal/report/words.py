@@ -17,6 +17,9 @@ UNITS = {
     "per_procedure": "per 100 procedures",
     "per_patient": "per 100 patients",
     "per_100_person_years": "per 100 person-years",
+    "per_person_year": "per person-year",
+    "events_per_patient": "events per patient",
+    "ratio": "observed / expected",
 }
 
 REASONS = {
@@ -93,6 +96,9 @@ PHRASES = {
     "cumulative_incidence_of_relapse": "Cumulative incidence of relapse after first remission",
     "cumulative_incidence_of_recurrence": "Cumulative incidence of recurrence",
     "cumulative_incidence_of_response": "Cumulative incidence of first response",
+    "in_remission": "Being in remission, a state that can be left and entered again",
+    "interval_censored_remission": "First remission, known to lie between two visits (Turnbull)",
+    "overall_survival": "Survival",
 }
 
 CAPITALS = {

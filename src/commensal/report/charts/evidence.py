@@ -159,9 +159,9 @@ def changes(rows: pl.DataFrame, *, panel: str, landmarks: list[str]) -> Chart:
         y="estimate:Q", shape=alt.Shape("series:N", sort=names, scale=_shapes(names), title=None)
     )
     zero = base.mark_rule(color=SOFT, strokeDash=[4, 4]).encode(y=alt.datum(0))
-    drawn = (zero + lines + points).properties(width=WIDTH // ACROSS - 35, height=120)
+    drawn = (zero + lines + points).properties(width=WIDTH // 3 - 45, height=110)
     facet = alt.Facet(f"{panel}:N", title=None, sort=None)
-    return drawn.facet(facet=facet, columns=ACROSS).resolve_scale(y="independent")
+    return drawn.facet(facet=facet, columns=3).resolve_scale(y="independent")
 
 
 def _panels(chart: Chart, panel: str, *, columns: int = ACROSS, height: int = 110) -> Chart:
