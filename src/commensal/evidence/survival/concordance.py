@@ -57,8 +57,9 @@ def concordance(
     data = observed(time, event, weights=weights)
     score = numbers(risk).astype(float)
     if len(score) != len(data.time) or not np.isfinite(score).all():
+        missing = int((~np.isfinite(score)).sum())
         raise InputError(
-            f"{len(score)} predictions for {len(data.time)} patients, {int((~np.isfinite(score)).sum())} missing",
+            f"{len(score)} predictions for {len(data.time)} patients, {missing} of them missing",
             expected="one finite number a patient",
             do="leave out patients without a prediction, and count them",
         )

@@ -99,7 +99,9 @@ def _followed(patients: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     whose time at risk is not counted.
     """
     gone = pl.min_horizontal("days_to_loss", "days_to_withdrawal")
-    outside = {name: (pl.col(name) > gone).fill_null(False) for name in ("days_to_death", "days_to_colectomy")}
+    outside = {
+        name: (pl.col(name) > gone).fill_null(False) for name in ("days_to_death", "days_to_colectomy")
+    }
     dead = (pl.col("days_to_death") < 0).fill_null(False)
     n_dead = int(patients.select(dead.sum()).item())
     n_outside = int(patients.select(sum(c.cast(pl.Int64).sum() for c in outside.values())).item())
@@ -144,9 +146,7 @@ def _entered(course: Course) -> Course:
         entry=consent_entry() - (pl.col("origin") if course.event == "relapse" else 0),
     )
     dated = course.times.drop("entry").join(facts, on="patient_id", how="left")
-    dated = dated.with_columns(
-        pl.when(pl.col("entry") > 0).then("entry").cast(pl.Float64).alias("entry")
-    )
+    dated = dated.with_columns(pl.when(pl.col("entry") > 0).then("entry").cast(pl.Float64).alias("entry"))
     never = (pl.col("entry") >= pl.col("time")).fill_null(False)
     n = int(dated.select(never.sum()).item())
     late = int(dated["entry"].count()) - n

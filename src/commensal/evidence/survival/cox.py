@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
+from scipy.special import ndtr
 
 from commensal.errors import InputError, RefusedError
 from commensal.evidence.survival.limits import quantile_of
@@ -234,8 +234,8 @@ def refuse_unfit(x: Array, is_event: Array, names: Sequence[str]) -> None:
         if len(levels) == 2 and len(set(column[is_event])) == 1:
             without = levels[levels != column[is_event][0]][0]
             raise RefusedError(
-                f"column {name}: no event among the {int((column == without).sum())} patients with {without:g} "
-                f"({counts}): its hazard ratio has no finite estimate",
+                f"column {name}: no event among the {int((column == without).sum())} patients with "
+                f"{without:g} ({counts}): its hazard ratio has no finite estimate",
                 do="merge levels or leave it out",
             )
 
@@ -306,12 +306,12 @@ def likelihood_at(made: Prepared, beta: Array) -> Step:
         mean = (risk.one[k] - f[:, None] * dead.one[k]) / zero[:, None]
         total -= float((share[k] * np.log(zero)).sum())
         gradient = gradient - share[k] @ mean
-        information += _weighted_sum(rows, risk.two, dead.two, k, f, share[k] / zero)
+        information += weighted_sum(rows, risk.two, dead.two, k, f, share[k] / zero)
         information -= (mean * share[k][:, None]).T @ mean
     return Step(total, gradient, information)
 
 
-def _weighted_sum(rows: EventRows, risk: Array, dead: Array, k: Array, f: Array, weight: Array) -> Array:
+def weighted_sum(rows: EventRows, risk: Array, dead: Array, k: Array, f: Array, weight: Array) -> Array:
     """Σ weight (risk[k] − f dead[k]) over the terms, summed to event rows first: (p, p)."""
     whole = np.bincount(k, weights=weight, minlength=rows.n)
     taken = np.bincount(k, weights=weight * f, minlength=rows.n)
@@ -367,78 +367,3 @@ def _sandwich(residuals: Array, w: Array, variance: Array, cluster: Any) -> Arra
         assert codes is not None
         influence = np.column_stack([np.bincount(codes, column, len(levels)) for column in influence.T])
     return influence.T @ influence
-
-
-@dataclass(frozen=True)
-class ProportionalHazardsTest:
-    """Tests that hazard ratios do not change over time: χ² and p of each column (p,) and of all at once."""
-
-    names: tuple[str, ...]
-    statistics: Array
-    p_values: Array
-    global_statistic: float
-    global_df: int
-    global_p_value: float
-
-
-def proportional_hazards_test(
-    time: Any,
-    event: Any,
-    covariates: Any,
-    *,
-    entry: Any = None,
-    stratum: Any = None,
-    weights: Any = None,
-    ties: str = "efron",
-    names: Sequence[str] = (),
-) -> ProportionalHazardsTest:
-    """Score test of each coefficient against one that changes with 1 − S(t−), S the Kaplan–Meier curve.
-
-    Parameters and refusals as :func:`cox`.
-
-    Notes
-        The score for γ in β + γ g(t), g(t) = 1 − S(t−), with its information given β: the exact form of
-        Grambsch and Therneau's test (as R's cox.zph of survival ≥ 3).
-    References: Grambsch & Therneau, Biometrika 1994;81:515.
-    """
-    from commensal.evidence.survival.curves import kaplan_meier
-
-    made = prepared(
-        time, event, covariates, entry=entry, stratum=stratum, weights=weights, ties=ties, names=names
-    )
-    labels = column_names(names, made.x.shape[1])
-    beta, _ = maximised(made, labels)
-    curve = kaplan_meier(time, np.asarray(event) != 0, entry=entry)
-    before = np.searchsorted(curve["time"].to_numpy(), made.rows.time, side="left")
-    g = 1 - np.concatenate([[1.0], curve["estimate"].to_numpy()])[before]
-    score, information = _time_scores(made, beta, g - np.average(g, weights=made.rows.n_deaths))
-    p = len(beta)
-    left, cross, right = information
-    whole = right - cross @ np.linalg.solve(left, cross)
-    statistics = np.empty(p)
-    for j in range(p):
-        statistics[j] = score[j] ** 2 / whole[j, j]
-    together = float(score @ np.linalg.solve(whole, score))
-    return ProportionalHazardsTest(
-        labels, statistics, chdtrc(1, statistics), together, p, float(chdtrc(p, together))
-    )
-
-
-def _time_scores(made: Prepared, beta: Array, g: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    """Score of the time-dependent coefficients, and Σ V, Σ g V, Σ g² V over event rows."""
-    x, rows = made.x, made.rows
-    r = made.w * np.exp(x @ beta)
-    risk, dead = moments(rows, x, r, of="risk"), moments(rows, x, r, of="deaths")
-    share = death_sums(rows, made.w) / rows.n_deaths
-    score = (made.w[rows.deaths] * g[rows.row]) @ x[rows.deaths]
-    sums = np.zeros((3, x.shape[1], x.shape[1]))
-    for part in tied_rows(rows, ties=made.ties):
-        k, f = part.k, part.fraction
-        zero = risk.zero[k] - f * dead.zero[k]
-        mean = (risk.one[k] - f[:, None] * dead.one[k]) / zero[:, None]
-        score = score - (share[k] * g[k]) @ mean
-        for power in range(3):
-            weight = share[k] * g[k] ** power
-            sums[power] += _weighted_sum(rows, risk.two, dead.two, k, f, weight / zero)
-            sums[power] -= (mean * weight[:, None]).T @ mean
-    return score, (sums[0], sums[1], sums[2])

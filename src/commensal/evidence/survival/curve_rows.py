@@ -38,25 +38,9 @@ def curves_by_indication(
     courses: Sequence[Course], *, least: int = TOO_FEW, level: float = 0.95, method: str = METHOD
 ) -> Rows:
     """Curves of every course, one per indication."""
-    parts = []
-    for curve in sorted({c.curve for c in courses}):
-        here = [c for c in courses if c.curve == curve]
-        rows = pl.concat([c.times.with_columns(group_level=pl.lit(c.indication)) for c in here])
-        reasons = {c.indication: c.reason for c in here if c.reason}
-        groups = [c.indication for c in here]
-        parts.append(
-            curves(
-                rows,
-                curve=curve,
-                by="indication",
-                groups=groups,
-                least=least,
-                level=level,
-                method=method,
-                reasons=reasons,
-            )
-        )
-    return joined(parts)
+    labelled = [(c, c.patients.select("patient_id", group_level=pl.lit(c.indication))) for c in courses]
+    groups = {id(c): [c.indication] for c in courses}
+    return _drawn(labelled, groups, by="indication", least=least, level=level, method=method)
 
 
 def curves_within(
@@ -66,26 +50,43 @@ def curves_within(
 
     An indication with a single level has no split; a level with fewer than ``least`` gets a reason row.
     """
-    parts = []
+    labelled, groups = [], {}
     for course in courses:
-        known = course.patients.filter(pl.col(by).is_not_null()).select("patient_id", level=by)
-        if known["level"].n_unique() < 2:
-            continue
-        label = pl.lit(course.indication + ": ") + pl.col("level")
-        rows = course.times.join(known, on="patient_id").with_columns(group_level=label).drop("level")
-        groups = known.select(label).to_series().unique().sort().to_list()
-        reasons = dict.fromkeys(groups, course.reason) if course.reason else {}
-        drawn = curves(
-            rows,
-            curve=course.curve,
+        known = course.patients.filter(pl.col(by).is_not_null())
+        if known[by].n_unique() > 1:
+            label = pl.lit(course.indication + ": ") + pl.col(by)
+            labelled.append((course, known.select("patient_id", group_level=label)))
+            groups[id(course)] = labelled[-1][1]["group_level"].unique().sort().to_list()
+    return _drawn(labelled, groups, by=by, least=least, level=level, method=method)
+
+
+def _drawn(
+    labelled: Sequence[tuple[Course, pl.DataFrame]],
+    groups: dict[int, list[str]],
+    *,
+    by: str,
+    least: int,
+    level: float,
+    method: str,
+) -> Rows:
+    """One call for each curve over all its groups: many small calls cost more than the work."""
+    parts = []
+    for curve in sorted({course.curve for course, _ in labelled}):
+        here = [(course, labels) for course, labels in labelled if course.curve == curve]
+        rows = [course.times.join(labels, on="patient_id") for course, labels in here]
+        said = {g: c.reason for c, _ in here for g in groups[id(c)] if c.reason}
+        asked = [g for course, _ in here for g in groups[id(course)]]
+        made = curves(
+            pl.concat(rows),
+            curve=curve,
             by=by,
-            groups=groups,
+            groups=asked,
             least=least,
             level=level,
             method=method,
-            reasons=reasons,
+            reasons=said,
         )
-        parts.append(drawn)
+        parts.append(made)
     return joined(parts)
 
 
@@ -107,7 +108,8 @@ def curves(
     """
     counts = dict(times.group_by("group_level").len().iter_rows())
     drawn = [g for g in groups if counts.get(g, 0) >= least]
-    refused = [_too_few(curve, by, g, counts.get(g, 0), least, method) for g in groups if g not in drawn]
+    few = {g: counts.get(g, 0) for g in groups if g not in drawn}
+    refused = [_too_few(curve, by, few, least, method)] if few else []
     if not drawn:
         return rows_of("curves", refused), rows_of("numbers_at_risk", [])
     rows = times.filter(pl.col("group_level").is_in(drawn)).rename({"group_level": "stratum"})
@@ -130,11 +132,14 @@ def curves(
     return rows_of("curves", [made, *refused]), _at_risk(steps, names)
 
 
-def _too_few(curve: str, by: str, group: str, n: int, least: int, method: str) -> pl.DataFrame:
-    reason = f"{n} patients with an evaluable visit: fewer than {least}, no curve is drawn"
-    return reason_row(
-        "curves", reason=reason, curve=curve, group_variable=by, group_level=group, n_at_risk=n, method=method
-    )
+def _too_few(curve: str, by: str, few: dict[str, int], least: int, method: str) -> pl.DataFrame:
+    cells = {"curve": curve, "group_variable": by, "method": method}
+    words = "{} patients with an evaluable visit: fewer than {}, no curve is drawn"
+    rows = [
+        {**cells, "group_level": group, "n_at_risk": n, "reason": words.format(n, least)}
+        for group, n in few.items()
+    ]
+    return rows_of("curves", [pl.DataFrame(rows)])
 
 
 def _at_risk(steps: pl.DataFrame, names: dict[str, pl.Expr]) -> pl.DataFrame:

@@ -34,8 +34,8 @@ def kaplan_meier(
 
     Parameters are arrays of one length: ``time`` from the origin in one unit; ``event`` 0 or false for
     censored, anything else the event; ``entry`` for late entry, missing where observed from the origin; ``n``
-    patients a row stands for; ``weights`` of one patient (probability or overlap weights); ``stratum`` labels.
-    ``limits`` are "log-log", "log" or "plain".
+    patients a row stands for; ``weights`` of one patient (probability or overlap weights); ``stratum``
+    labels. ``limits`` are "log-log", "log" or "plain".
 
     Returns [stratum, time, n_at_risk, n_events, n_censored, estimate, se, lower, upper] at every distinct
     time, sorted; counts are of patients, whatever the weights.
@@ -44,7 +44,8 @@ def kaplan_meier(
 
     Notes
         S(t) = Π_{s ≤ t} (1 − d(s)/Y(s)). SE by Greenwood; with weights by the infinitesimal jackknife over
-        patients, which is Greenwood where all weights are 1. Limits are null where the transform has none.
+        patients, which is Greenwood where all weights are 1 and nobody enters late. Limits are
+        null where the transform has none.
     References: Kaplan & Meier, JASA 1958;53:457; Kalbfleisch & Prentice 1980.
     """
     data = observed(time, event, entry=entry, n=n, weights=weights, stratum=stratum)
@@ -107,8 +108,8 @@ def aalen_johansen(
     Notes
         CIF_k(t) = Σ_{s ≤ t} S(s−) d_k(s) / Y(s), S the Kaplan–Meier estimate of all causes together. SE is
         the Greenwood-type delta-method estimate (as R's survfit prints), with weights the infinitesimal
-        jackknife, which is the same where all weights are 1. One minus Kaplan–Meier with the competing events
-        censored is larger, and wrong.
+        jackknife, which is the same where all weights are 1 and nobody enters late. One minus Kaplan–Meier
+        with the competing events censored is larger, and wrong.
     References: Aalen & Johansen, Scand J Stat 1978;5:141.
     """
     data = observed(time, event, entry=entry, n=n, weights=weights, stratum=stratum)
@@ -196,7 +197,10 @@ def _frame(
 
 
 EMPTY = {
-    **{"stratum": pl.String(), "event": pl.Int64(), "time": pl.Float64(), "n_at_risk": pl.Int64()},
-    **{"n_events": pl.Int64(), "estimate": pl.Float64(), "se": pl.Float64()},
-    **{"lower": pl.Float64(), "upper": pl.Float64()},
+    "stratum": pl.String(),
+    "event": pl.Int64(),
+    "time": pl.Float64(),
+    "n_at_risk": pl.Int64(),
+    "n_events": pl.Int64(),
+    **dict.fromkeys(("estimate", "se", "lower", "upper"), pl.Float64()),
 }

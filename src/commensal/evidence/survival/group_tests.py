@@ -162,7 +162,9 @@ def _gray(at_risk: Array, own: Array, other: Array) -> tuple[Array, Array]:
         score += d - deaths * share / share.sum() if deaths else 0.0
         a = np.diag(r) - np.outer(r, r) / total
         c = c + a * (deaths / (total * (1 - pooled)))
-        falls = np.where(next_survival > 0, (1 - next_pooled) / np.where(next_survival > 0, next_survival, 1), 0)
+        falls = np.where(
+            next_survival > 0, (1 - next_pooled) / np.where(next_survival > 0, next_survival, 1), 0
+        )
         if deaths:
             tie = np.where(deaths > 1, 1 - (deaths - 1) / np.maximum(total * survival - 1, 1e-300), 1.0)
             spread = np.where(here, tie * survival * deaths / (total * safe), 0.0)

@@ -13,9 +13,10 @@ from commensal.errors import CommensalError
 from commensal.evidence.designs import Design, design_of
 from commensal.evidence.rows import rows_of
 from commensal.evidence.survival.courses import Course
-from commensal.evidence.survival.cox import cox, proportional_hazards_test
+from commensal.evidence.survival.cox import cox
 from commensal.evidence.survival.fine_gray import CONVENTION, fine_gray
 from commensal.evidence.survival.group_tests import GroupTest, gray_test, log_rank
+from commensal.evidence.survival.proportional_hazards import proportional_hazards_test
 from commensal.evidence.survival.settings import Settings
 
 HANDLING = "death and colectomy are competing events; complete cases of the covariates"
@@ -39,7 +40,7 @@ def endpoint_of(course: Course) -> str:
 def hazard_models(
     courses: Sequence[Course], covariates: pl.DataFrame, *, settings: Settings, level: float
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return ``effects`` rows of both hazard models of each course, and their tests of proportional hazards."""
+    """Return ``effects`` rows of both hazard models of each course, and tests of proportional hazards."""
     effects: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
     for course in courses:
@@ -241,7 +242,9 @@ def _compared(course: Course, *, by: str, least: int) -> list[dict[str, Any]]:
     tests: dict[str, tuple[str, Callable[[], GroupTest]]] = {
         "log_rank": (
             words + ("; entry at consent" if is_late else ""),
-            lambda: log_rank(used["time"], used["event"] == 1, used["level"], entry=entry if is_late else None),
+            lambda: log_rank(
+                used["time"], used["event"] == 1, used["level"], entry=entry if is_late else None
+            ),
         )
     }
     if not is_late:
@@ -267,7 +270,11 @@ def _result(
     except CommensalError as error:
         return {"reason": "; ".join(filter(None, (error.what, *cautions)))}
     if not np.isfinite(found.statistic) or found.df < 1:
-        return {"reason": "; ".join(filter(None, (f"the groups were never at risk together ({counts})", *cautions)))}
+        return {
+            "reason": "; ".join(
+                filter(None, (f"the groups were never at risk together ({counts})", *cautions))
+            )
+        }
     return {
         "statistic": found.statistic,
         "df": float(found.df),

@@ -56,7 +56,10 @@ def quantile(curve: pl.DataFrame, *, probability: float = 0.5) -> pl.DataFrame:
             "upper": _crossing(part, "upper", 1 - probability),
         }
         rows.append({"stratum": stratum, **ends})
-    kinds = {"stratum": curve.schema["stratum"], **dict.fromkeys(("estimate", "lower", "upper"), pl.Float64())}
+    kinds = {
+        "stratum": curve.schema["stratum"],
+        **dict.fromkeys(("estimate", "lower", "upper"), pl.Float64()),
+    }
     return pl.DataFrame(rows, schema=kinds)
 
 

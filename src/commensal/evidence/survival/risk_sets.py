@@ -8,6 +8,7 @@ entry < t ≤ time. Events at a time come before censorings at the same time; ti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class RiskTable:
 
     def blocks(self) -> list[slice]:
         """The rows of each stratum."""
-        return [slice(a, b) for a, b in zip(self.first[:-1], self.first[1:], strict=True)]
+        return [slice(a, b) for a, b in pairwise(self.first)]
 
 
 def observed(
@@ -162,7 +163,9 @@ def check_lengths(n: int, /, **arrays: Any) -> None:
         raise InputError("no curve can be drawn of no rows", expected="at least one patient with follow-up")
     for name, values in arrays.items():
         if values is not None and len(values) != n:
-            raise InputError(f"{n} times with {len(values)} values of {name}", expected="one of each a patient")
+            raise InputError(
+                f"{n} times with {len(values)} values of {name}", expected="one of each a patient"
+            )
 
 
 def _check(found: Observed) -> None:
@@ -287,7 +290,7 @@ def _summed_at(starts: Array | None, per_row: Array | None, n_rows: int) -> Arra
 def _at_risk(left: Array, entered: Array | None, first: Array) -> Array:
     """At risk just before each time: who entered before and has not left before."""
     found = np.empty(len(left), dtype=left.dtype if entered is None else np.result_type(left, entered))
-    for a, b in zip(first[:-1], first[1:], strict=True):
+    for a, b in pairwise(first):
         if entered is None:
             found[a:b] = np.cumsum(left[a:b][::-1])[::-1]
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
 from commensal.evidence.proportion import with_wilson
@@ -17,13 +16,14 @@ from commensal.vocabulary.windows import window_of
 
 STATES = ("not in remission", "in remission", "death", "colectomy")
 OCCUPATION = (
-    "Aalen–Johansen occupation of states (remission is left and entered again; death and colectomy are final), "
-    "infinitesimal jackknife over patients, log(−log) limits; status known at visits only, a change is dated "
-    "at the visit that found it"
+    "Aalen–Johansen occupation of states (remission is left and entered again; death and colectomy are "
+    "final), infinitesimal jackknife over patients, log(−log) limits; status known at visits only, a "
+    "change is dated at the visit that found it"
 )
 INTERVAL_CENSORED = (
-    "Turnbull: first remission lies between the last visit without and the first with it (interval-censored); "
-    "drawn at the end of each interval; death and colectomy censor at the last visit; no limits"
+    "Turnbull: first remission lies between the last visit without and the first with it "
+    "(interval-censored); drawn at the end of each interval; death and colectomy censor at the last "
+    "visit; no limits"
 )
 SUSTAINED = "remission at M3, at {horizon} and at every visit between; both landmarks observed"
 TIME = "restricted mean time in remission from index to day {days}: remission left and entered again counts"
@@ -74,15 +74,19 @@ def _states(course: Course) -> pl.DataFrame:
     ends = course.patients.select(
         "patient_id",
         day=pl.when(competing > 0).then(competing).cast(pl.Int64),
-        state=pl.when(pl.col("days_to_death") == competing).then(pl.lit(STATES[2])).otherwise(pl.lit(STATES[3])),
+        state=pl.when(pl.col("days_to_death") == competing)
+        .then(pl.lit(STATES[2]))
+        .otherwise(pl.lit(STATES[3])),
     ).drop_nulls("day")
     seen = visits_of(course).join(ends.select("patient_id", last="day"), on="patient_id", how="left")
     state = pl.when("is_remission").then(pl.lit(STATES[1])).otherwise(pl.lit(STATES[0]))
     visited = seen.filter((pl.col("day") < pl.col("last")).fill_null(True))
     rows = pl.concat([visited.select("patient_id", "day", state=state), ends])
     # Relapse and remission are told apart from the start: everybody here was not in remission at index.
-    start = rows.select("patient_id").unique().with_columns(
-        day=pl.lit(0, dtype=pl.Int64), state=pl.lit(STATES[0])
+    start = (
+        rows.select("patient_id")
+        .unique()
+        .with_columns(day=pl.lit(0, dtype=pl.Int64), state=pl.lit(STATES[0]))
     )
     return pl.concat([start, rows]).sort("patient_id", "day")
 
@@ -123,7 +127,9 @@ def _under_observation(course: Course, names: dict[str, pl.Expr]) -> pl.DataFram
 
 
 def _time_row(found: Occupation, course: Course, horizon: str, days: int, *, level: float) -> pl.DataFrame:
-    row = found.mean_times.filter((pl.col("until") == days) & (pl.col("state") == STATES[1])).row(0, named=True)
+    row = found.mean_times.filter((pl.col("until") == days) & (pl.col("state") == STATES[1])).row(
+        0, named=True
+    )
     if row["estimate"] is None:
         why = f"nobody of {found.n} was under observation until day {days}"
         return _no_time(course, horizon, days, found.n, why, level=level)
@@ -134,9 +140,7 @@ def _time_row(found: Occupation, course: Course, horizon: str, days: int, *, lev
     )
 
 
-def _no_time(
-    course: Course, horizon: str, days: int, n: int, why: str, *, level: float
-) -> pl.DataFrame:
+def _no_time(course: Course, horizon: str, days: int, n: int, why: str, *, level: float) -> pl.DataFrame:
     cells = _time_cells(course, horizon, days, n, level)
     return reason_row("estimates", **{**cells, "reason": f"{why}; no mean time"})
 
@@ -181,14 +185,16 @@ def first_remission_between_visits(courses: Sequence[Course], *, least: int) -> 
         )
         if made.is_empty():
             why = f"no remission was found among {found.n} patients"
-            parts.append(_refused("interval_censored_remission", why, found.n, method=INTERVAL_CENSORED, **keys))
+            parts.append(
+                _refused("interval_censored_remission", why, found.n, method=INTERVAL_CENSORED, **keys)
+            )
         else:
             parts.append((rows_of("curves", [made]), rows_of("numbers_at_risk", [])))
     return joined(parts)
 
 
 def _spans(course: Course) -> pl.DataFrame:
-    """[left, right, n]: the last day known free of remission and the first day found in it; right null: never."""
+    """[left, right, n]: last day known free of remission, first day found in it (null: never)."""
     visits = visits_of(course)
     first = visits.filter("is_remission").group_by("patient_id").agg(right=pl.col("day").min())
     before = visits.join(first, on="patient_id", how="left").filter(
@@ -221,9 +227,7 @@ def sustained(
             rows = mine.filter((pl.col("landmark") == horizon) & pl.col("is_due"))
             if horizon != "M3" and mine.height:
                 parts.append(_sustained(rows.join(start, on="patient_id", how="left"), course, horizon))
-    return with_wilson(pl.concat(parts), level=level).pipe(lambda rows: rows_of("estimates", [rows])) if (
-        parts
-    ) else rows_of("estimates", [])
+    return rows_of("estimates", [with_wilson(pl.concat(parts), level=level)] if parts else [])
 
 
 def _sustained(rows: pl.DataFrame, course: Course, horizon: str) -> pl.DataFrame:
@@ -260,9 +264,3 @@ def _sustained(rows: pl.DataFrame, course: Course, horizon: str) -> pl.DataFrame
 def _refused(curve: str, why: str, n: int, **cells: object) -> Rows:
     row = reason_row("curves", reason=f"{why}; no curve is drawn", curve=curve, n_at_risk=n, **cells)
     return row, rows_of("numbers_at_risk", [])
-
-
-def median_gap(course: Course) -> float:
-    """Median days between evaluable visits: how coarse the dates of change are; NaN without any."""
-    days = visits_of(course).with_columns(gap=pl.col("day").diff().over("patient_id"))["gap"].drop_nulls()
-    return float(np.median(days.to_numpy())) if len(days) else float("nan")
