@@ -4,7 +4,7 @@ Patients with the same visits form one pattern, and a pattern enters the likelih
 sum over patients of z_a z_b' for each pair of visits a, b, where z = (design row, outcome). One evaluation
 therefore costs the same for 40 patients and for 40,000.
 
-The covariance S of the visits is found by Fisher scoring on its elements, with the expected information of
+The covariance S of the visits is found by Fisher scoring, with the expected information of
 the maximum likelihood; where a step leaves the positive definite matrices or loses likelihood even when
 halved, a step of the EM algorithm takes its place, which can do neither.
 """
@@ -25,6 +25,8 @@ MOST_HALVINGS = 8
 CLOSE = 1e-14
 # Where rounding keeps the score from falling further, this is still six digits.
 CLOSE_ENOUGH = 1e-12
+# Step of the central differences, as a share of the covariance: the cube root of the rounding error.
+STEP = 1e-5
 LOG_TWO_PI = float(np.log(2 * np.pi))
 
 
@@ -119,19 +121,19 @@ def _inverses(sigma: Array, seen: Array) -> tuple[Array, Array] | None:
     return inverses, 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
 
 
-def elements(n_visits: int) -> tuple[Array, Array]:
-    """Row and column of each free element of the covariance, in the order used everywhere here."""
-    return np.tril_indices(n_visits)
+def directions(sigma: Array) -> Array:
+    """The ways (K, V, V) in which ``sigma`` can move: L U L' for each free element U of a symmetric matrix.
 
-
-def _units(n_visits: int) -> Array:
-    """The derivative (K, V, V) of the covariance in each of its K free elements."""
-    rows, columns = elements(n_visits)
+    L is its Cholesky factor, so that a step of a given size means as much near a singular matrix as elsewhere.
+    """
+    n_visits = len(sigma)
+    rows, columns = np.tril_indices(n_visits)
     units = np.zeros((len(rows), n_visits, n_visits))
     each = np.arange(len(rows))
     units[each, rows, columns] = 1.0
     units[each, columns, rows] = 1.0
-    return units
+    factor = np.linalg.cholesky(sigma)
+    return factor @ units @ factor.T
 
 
 def _information(inverses: Array, n: Array, units: Array) -> Array:
@@ -142,9 +144,8 @@ def _information(inverses: Array, n: Array, units: Array) -> Array:
     return 0.5 * np.tensordot(flat * n[:, None, None], flipped, axes=([0, 2], [0, 2]))
 
 
-def _slope(gradient: Array) -> Array:
-    rows, columns = elements(len(gradient))
-    return np.where(rows == columns, 1.0, 2.0) * gradient[rows, columns]
+def _slope(gradient: Array, units: Array) -> Array:
+    return np.tensordot(units, gradient, 2)
 
 
 def maximise(start: Array, patterns: Patterns) -> tuple[Array, Point]:
@@ -152,13 +153,14 @@ def maximise(start: Array, patterns: Patterns) -> tuple[Array, Point]:
 
     Refuses (RefusedError) where it lies on the edge, a covariance that is singular, or is not found.
     """
-    sigma, units = start, _units(len(start))
+    sigma = start
     here = point(sigma, patterns)
     if here is None:
         raise RefusedError("the visits' starting covariance is singular: some visits repeat others")
     n_patients = int(patterns.n.sum())
     for _ in range(MOST_STEPS):
-        slope = _slope(here.gradient)
+        units = directions(sigma)
+        slope = _slope(here.gradient, units)
         step = np.linalg.solve(_information(here.inverses, patterns.n, units), slope)
         if slope @ step < CLOSE:
             return sigma, here
@@ -199,20 +201,19 @@ def _refuse_edge(sigma: Array) -> None:
         )
 
 
-def element_covariance(sigma: Array, patterns: Patterns) -> Array:
-    """Covariance (K, K) of the estimated elements: the inverse of the observed information.
+def direction_covariance(sigma: Array, patterns: Patterns) -> Array:
+    """Covariance (K, K) of the estimate in its :func:`directions`: the inverse of the observed information.
 
     The observed information is the central difference of the analytic gradient.
     Refuses (RefusedError) where the data do not tell the elements apart.
     """
-    units = _units(len(sigma))
-    steps = 1e-5 * np.sqrt(np.outer(np.diag(sigma), np.diag(sigma)))[elements(len(sigma))]
+    units = directions(sigma)
     found = np.empty((len(units), len(units)))
-    for row, (unit, step) in enumerate(zip(units, steps, strict=True)):
-        up, down = point(sigma + step * unit, patterns), point(sigma - step * unit, patterns)
+    for row, unit in enumerate(units):
+        up, down = point(sigma + STEP * unit, patterns), point(sigma - STEP * unit, patterns)
         if up is None or down is None:
             raise RefusedError("the covariance of the visits is close to singular: no degrees of freedom")
-        found[row] = (_slope(down.gradient) - _slope(up.gradient)) / (2 * step)
+        found[row] = _slope(down.gradient - up.gradient, units) / (2 * STEP)
     found = (found + found.T) / 2
     if np.linalg.eigvalsh(found)[0] <= 0:
         raise RefusedError("the data do not tell the covariances of the visits apart")
@@ -220,10 +221,10 @@ def element_covariance(sigma: Array, patterns: Patterns) -> Array:
 
 
 def sensitivity(sigma: Array, patterns: Patterns, covariance: Array) -> Array:
-    """Derivative (K, p, p) of the estimates' ``covariance`` in each element of the visits' covariance."""
+    """Derivative (K, p, p) of the estimates' ``covariance`` in each of the :func:`directions`."""
     found = _inverses(sigma, patterns.seen)
     assert found is not None
-    inverses, units, p = found[0][:, None], _units(len(sigma)), len(covariance)
+    inverses, units, p = found[0][:, None], directions(sigma), len(covariance)
     turned = (inverses @ units @ inverses).transpose(1, 0, 2, 3).reshape(len(units), -1)
     slopes = (turned @ patterns.moments).reshape(-1, p + 1, p + 1)[:, :p, :p]
     return covariance @ slopes @ covariance

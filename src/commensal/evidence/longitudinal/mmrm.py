@@ -13,7 +13,7 @@ from commensal.errors import InputError, RefusedError, nearest
 from commensal.evidence.longitudinal._restricted_likelihood import (
     Array,
     Patterns,
-    element_covariance,
+    direction_covariance,
     maximise,
     patterns_of,
     sensitivity,
@@ -53,7 +53,7 @@ class RepeatedMeasures:
     n_subjects: int
     n_rows: int
     level: float
-    element_covariance: Array
+    direction_covariance: Array
     sensitivity: Array
 
     def contrast(self, weights: Sequence[float] | Array) -> Contrast:
@@ -66,7 +66,7 @@ class RepeatedMeasures:
             )
         estimate, variance = float(c @ self.coefficients), float(c @ self.covariance @ c)
         slope = np.einsum("i,rij,j->r", c, self.sensitivity, c)
-        df = float(2 * variance**2 / (slope @ self.element_covariance @ slope))
+        df = float(2 * variance**2 / (slope @ self.direction_covariance @ slope))
         se = variance**0.5
         half = float(student.ppf((1 + self.level) / 2, df)) * se
         p_value = float(2 * student.sf(abs(estimate) / se, df))
@@ -133,6 +133,9 @@ def mmrm(
     which, which_codes = _labels(group, len(y), "group") if group is not None else ((), np.zeros(len(y), int))
     if not 0 < level < 1:
         raise InputError(f"level {level} is no confidence level", expected="a number between 0 and 1")
+    order = np.lexsort((when_codes, who_codes))
+    y, x = y[order], x[order]
+    who_codes, when_codes, which_codes = who_codes[order], when_codes[order], which_codes[order]
     _refuse_bad_rows(who, who_codes, when, when_codes, which_codes)
     _refuse_unfit(y, x, who_codes, when, when_codes, which, which_codes)
     centres = np.array([np.bincount(who_codes, c) @ (1 / np.bincount(who_codes)) for c in x.T]) / len(who)
@@ -182,7 +185,7 @@ def _turned_back(
         covariance=covariance * unit,
         visit_covariance=sigma * scale**2,
         n_subjects=int(patterns.n.sum()),
-        element_covariance=element_covariance(sigma, patterns),
+        direction_covariance=direction_covariance(sigma, patterns),
         sensitivity=sensitivity(sigma, patterns, covariance) * unit,
         **rest,
     )

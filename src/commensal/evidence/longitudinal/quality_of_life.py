@@ -14,7 +14,10 @@ from commensal.evidence.longitudinal.responses import response_rows
 from commensal.evidence.longitudinal.settings import Settings
 from commensal.evidence.longitudinal.sparing import sparing_rows
 from commensal.evidence.longitudinal.tally import Tallied
-from commensal.evidence.rows import rows_of
+from commensal.evidence.rows import reason_row, rows_of
+
+NO_SCORES = "no score of any instrument is recorded"
+ALL = {"group_variable": "all", "group_level": "all"}
 
 SORTED = {
     "estimates": (
@@ -52,6 +55,10 @@ def quality_of_life(
         for table, rows in _of_score(measured, ground.landmarks, settings=settings, level=level):
             if rows is not None:
                 parts[table].append(rows)
+    if not parts["estimates"]:
+        parts["estimates"].append(
+            reason_row("estimates", endpoint="change_in_scores", reason=NO_SCORES, **ALL)
+        )
     parts["estimates"] += [
         *sparing_rows(ground, settings=settings, level=level),
         relapse_rows(ground, level=level),

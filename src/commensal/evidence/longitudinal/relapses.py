@@ -23,7 +23,7 @@ FROM_FIRST = "reached remission after index and assessed again"
 
 
 def rate_of(events: Array, years: Array, *, level: float) -> Rate:
-    """Events per person-year: clustered by patient; exact where there are none, or one patient, or all alike."""
+    """Events per person-year: clustered by patient; exact where there are none, one patient, or all alike."""
     rate = events.sum() / years.sum()
     if not events.any() or len(events) < 2 or np.abs(events - rate * years).max() < 1e-9:
         return incidence_rate(int(events.sum()), float(years.sum()), per=1, level=level)
