@@ -99,7 +99,7 @@ def odds_limit(
     n = len(probabilities)
     moved = np.empty(n)
     low, high = -widest, widest
-    for _ in range(45):
+    for _ in range(32):
         reached = 0.0
         for k in range(len(errors)):
             ratio = np.exp((low + high) / 2.0 + errors[k])

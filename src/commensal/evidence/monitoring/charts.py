@@ -14,8 +14,8 @@ from commensal.errors import InputError
 Array = np.ndarray
 
 N_NODES = 201
-# Share of the variance of a count below which three nodes follow a shared error.
-FEW_NODES_BELOW = 0.1
+# Nodes that follow a shared error, by the variance it adds to a count over the count's own.
+NODES = ((0.1, 3), (0.3, 5), (np.inf, 15))
 HIGHEST_LIMIT = 60.0
 
 
@@ -154,7 +154,7 @@ def shared_errors(probabilities: Array, uncertainty: float) -> tuple[Array, Arra
     if uncertainty == 0:
         return np.zeros(1), np.ones(1)
     inflation = uncertainty**2 * float((probabilities * (1 - probabilities)).sum())
-    nodes, weights = _gauss_hermite(3 if inflation < FEW_NODES_BELOW else 15)
+    nodes, weights = _gauss_hermite(next(n for below, n in NODES if inflation < below))
     return uncertainty * nodes, weights
 
 
