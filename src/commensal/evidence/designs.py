@@ -47,7 +47,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Coding:
-    """The coding of several covariates; ``left_out`` names those constant, almost constant or never recorded."""
+    """The coding of several covariates; ``left_out`` names those (almost) constant or never recorded."""
 
     coded: tuple[Coded, ...]
     left_out: tuple[str, ...] = ()
