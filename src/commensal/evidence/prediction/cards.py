@@ -1,4 +1,4 @@
-"""The card of a model: what it is for, on whom it rests, how well it did, and what it must not be used for."""
+"""The card of a model: what it is for, on whom it rests, how well it did, what it is not for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from commensal import __version__
-
 from commensal.evidence.prediction.learners import TUNED
 from commensal.evidence.prediction.questions import ALL, Carried, Question
 from commensal.evidence.prediction.resampling import MEASURES
@@ -24,17 +23,19 @@ LEARNER_WORDS = {
     "boosting": "boosted trees (LightGBM, one thread, deterministic)",
 }
 LIMITS = (
-    "An association in treated patients: it does not say what FMT does, nor what another donor or route would.",
-    "Being observed is modelled from what was known at index alone; where leaving depends on how patients fared "
-    "since, these figures are biased.",
-    "Intervals are those of the held-out predictions; that another sample would give another model is not in "
-    "them.",
-    "Sets of outcomes hold the true outcome as often as stated on average over patients like these, not for "
-    "every one of them.",
+    "An association in treated patients: it does not say what FMT does, nor what another donor would do.",
+    "Being observed is modelled from what was known at index alone; where leaving depends on how patients "
+    "fared since, these figures are biased.",
+    "Intervals are those of the held-out predictions; that another sample would give another model is not "
+    "in them.",
+    "Sets of outcomes hold the true outcome as often as stated on average over patients like these, not "
+    "for every one of them.",
 )
+NO_GROUP = "No group's interval sets it apart; groups too small are listed with the reason."
+NOT_JUDGED = "Groups are judged for the other learner."
 NOT_FOR = (
-    "Not for refusing or choosing treatment without a physician, not for promising a result, not for stopping "
-    "other treatment, not for patients outside the population or of whom the model abstains."
+    "Not for refusing or choosing treatment without a physician, not for promising a result, not for "
+    "stopping other treatment, not for patients outside the population or of whom the model abstains."
 )
 
 
@@ -59,7 +60,7 @@ def card_rows(
     for learner in settings.learners:
         name = model_name(question, learner)
         fitted = _fitted(learner, best[learner], carried, is_chosen=learner == chosen)
-        judged = _judged(performance.filter(pl.col("model") == name), refused)
+        judged = _judged(performance.filter(pl.col("model") == name), refused, is_judged=learner == chosen)
         parts.append(_card(name, [*first, *sample, *fitted, *judged, *last]))
     return rows_of("model_cards", parts)
 
@@ -72,20 +73,23 @@ def _card(model: str, entries: Iterable[Entry]) -> pl.DataFrame:
     return rows_of("model_cards", [pl.DataFrame(rows, infer_schema_length=None)])
 
 
+def _plain(section: str, item: str, content: str) -> Entry:
+    return section, item, content, None, None
+
+
 def _about(question: Question) -> list[Entry]:
-    whom = "patients of every indication" if question.indication == ALL else question.indication
-    scope = (
-        " Success is defined differently for each indication; the indication is a predictor."
-        if question.indication == ALL
-        else ""
-    )
+    is_all = question.indication == ALL
+    whom = "patients of every indication" if is_all else question.indication
+    scope = " Success differs between indications; the indication is a predictor." if is_all else ""
+    outcome = f"{question.endpoint} at {question.landmark}; death before counts as failure.{scope}"
+    active = "Treated, with active disease at baseline where the endpoint asks for it"
     return [
-        ("purpose", "purpose", f"Chance of success at {question.landmark} as told at index. Research only.", None, None),
-        ("population", "population", f"Treated, active disease at baseline where the endpoint asks for it: {whom}.",
-         None, None),
-        ("outcome", "outcome", f"{question.endpoint} at {question.landmark}; death before counts as failure.{scope}",
-         None, None),
-    ]  # fmt: skip
+        _plain(
+            "purpose", "purpose", f"Chance of success at {question.landmark}, told at index. Research only."
+        ),
+        _plain("population", "population", f"{active}: {whom}."),
+        _plain("outcome", "outcome", outcome),
+    ]
 
 
 def _sample(question: Question, carried: Carried, settings: Settings, caution: str | None) -> list[Entry]:
@@ -98,8 +102,8 @@ def _sample(question: Question, carried: Carried, settings: Settings, caution: s
         ("data", "observed", "Patients with an observed outcome.", float(question.n), None),
         ("data", "successes", "Successes among them.", float(question.n_events), None),
         ("data", "died", "Died before the window closed, counted as failures.", float(n_died), None),
-        ("data", "unobserved", "Due without an outcome; the observed are weighted by the inverse probability of "
-         "being observed.", float(n_due - question.n), caution),
+        ("data", "unobserved", "Due without an outcome; the observed are weighted by the inverse probability "
+         "of being observed.", float(n_due - question.n), caution),
         ("data", "baseline_unknown", "In no population, as active disease at baseline is not known.",
          float(len(question.unknown)), None),
     ]  # fmt: skip
@@ -119,8 +123,8 @@ def _missing(question: Question) -> list[Entry]:
 def _sizes(question: Question, carried: Carried, settings: Settings) -> list[Entry]:
     entries: list[Entry] = []
     words = (
-        f"Criteria: expected shrinkage at least 0.9, optimism at most 0.05, overall risk within 0.05; R² taken "
-        f"as {settings.share_of_r_squared:.0%} of the greatest possible."
+        "Criteria: expected shrinkage at least 0.9, optimism at most 0.05, overall risk within 0.05; R² "
+        f"taken as {settings.share_of_r_squared:.0%} of the greatest possible."
     )
     if carried.needed is not None:
         item = f"needed for {carried.n_parameters} parameters"
@@ -147,7 +151,7 @@ def _fitted(learner: str, best: int, carried: Carried, *, is_chosen: bool) -> li
     ]
 
 
-def _judged(rows: pl.DataFrame, refused: Sequence[NotValidated]) -> list[Entry]:
+def _judged(rows: pl.DataFrame, refused: Sequence[NotValidated], *, is_judged: bool) -> list[Entry]:
     overall = rows.filter((pl.col("group_variable") == "all") & pl.col("measure").is_in(list(MEASURES)))
     entries: list[Entry] = [
         ("performance", f"{r['measure']}, {r['validation']}", _told(r), r["estimate"], r["reason"])
@@ -156,16 +160,11 @@ def _judged(rows: pl.DataFrame, refused: Sequence[NotValidated]) -> list[Entry]:
     ]
     flagged = rows.filter((pl.col("group_variable") != "all") & pl.col("reason").str.contains("differs"))
     fair: list[Entry] = [
-        ("fairness", f"{r['measure']}, {r['group_variable']} {r['group_level']}", _told(r), r["estimate"], r["reason"])
+        ("fairness", f"{r['measure']}, {r['group_variable']} {r['group_level']}", _told(r), r["estimate"],
+         r["reason"])
         for r in flagged.iter_rows(named=True)
     ]  # fmt: skip
-    none: Entry = (
-        "fairness",
-        "groups",
-        "No group's interval sets it apart; small groups were not judged.",
-        None,
-        None,
-    )
+    none = _plain("fairness", "groups", NO_GROUP if is_judged else NOT_JUDGED)
     missing: list[Entry] = [("performance", one.validation, "", None, one.reason) for one in refused]
     return [*entries, *missing, *(fair or [none])]
 

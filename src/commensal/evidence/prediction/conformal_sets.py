@@ -65,9 +65,9 @@ def conformal(
 
     Notes
     -----
-    p_y = (w + Σ w_i 1{y_i = y, s_i ≥ s}) / (w + Σ w_i 1{y_i = y}) with the score s = 1 − P(y); an outcome is in
-    the set where p_y > 1 − ``level``. Of the patients with outcome y, at least the share ``level`` have y in
-    their set, whatever the model, if they are exchangeable with the calibration patients of that outcome
+    p_y = (w + Σ w_i 1{y_i = y, s_i ≥ s}) / (w + Σ w_i 1{y_i = y}) with the score s = 1 − P(y); an outcome is
+    in the set where p_y > 1 − ``level``. Of the patients with outcome y, at least the share ``level`` have y
+    in their set, whatever the model, if they are exchangeable with the calibration patients of that outcome
     (given the weights).
 
     References
@@ -137,8 +137,8 @@ def _check(y: Array, fold: Array, new: Array, own: Array, *, level: float) -> No
     fewest = fewest_of_a_class(level)
     if min(counts) < fewest:
         raise RefusedError(
-            f"{counts[0]} successes and {counts[1]} failures to calibrate with: at {level:.0%} a class of fewer "
-            f"than {fewest} is never ruled out"
+            f"{counts[0]} successes and {counts[1]} failures to calibrate with: at {level:.0%} a class of "
+            f"fewer than {fewest} is never ruled out"
         )
 
 

@@ -1,8 +1,8 @@
 """Predictions of patients by models that never saw them, tuned by patients that neither saw.
 
 For every held-out fold k the model without k predicts it; the models without k and j, for every other fold j,
-predict both. What they say of j chooses the tuning value and calibrates the sets of outcomes; the outcomes of k
-enter neither. A model without two folds serves both of them, so five folds need fifteen fits.
+predict both. What they say of j chooses the tuning value and calibrates the sets of outcomes; the outcomes of
+k enter neither. A model without two folds serves both of them, so five folds need fifteen fits.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def held_out(
 def _all_predictions(
     patients: Patients, folds: Array, outer: list[int], labels: list[int], learner: str
 ) -> tuple[dict[tuple[int, int], Array], Array]:
-    """Predictions of fold j by the model without j and k, (n_j, tuning values), by (j, k); j = k without j."""
+    """Predictions (n_j, tuning values) of fold j by the model without j and k, by (j, k); j = k without j."""
     said: dict[tuple[int, int], Array] = {}
     outside = np.zeros(len(folds), dtype=bool)
     pairs = [pair for pair in combinations(labels, 2) if set(pair) & set(outer)]

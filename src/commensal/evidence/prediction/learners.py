@@ -1,7 +1,7 @@
 """The two kinds of model: logistic regression with a ridge penalty, and boosted trees.
 
-Each is fitted once for a whole range of its tuning value; which value is used is chosen elsewhere, by patients
-that the fit has not seen.
+Each is fitted once for a whole range of its tuning value; which value is used is chosen elsewhere, by
+patients that the fit has not seen.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def boosting(design: Array, outcome: Array, weights: Array, new: Array) -> Array
     # Log-odds of trees add up: each stretch of trees is asked once.
     starts = (0, *ROUNDS[:-1])
     parts = [
-        model.predict(new[:, 1:], start_iteration=a, num_iteration=b - a, raw_score=True)
+        np.asarray(model.predict(new[:, 1:], start_iteration=a, num_iteration=b - a, raw_score=True))
         for a, b in zip(starts, ROUNDS, strict=True)
     ]
     return expit(np.cumsum(np.column_stack(parts), axis=1))

@@ -1,4 +1,4 @@
-"""How well predicted probabilities agree with outcomes: calibration, Brier score, concordance, net benefit."""
+"""How well predictions agree with outcomes: calibration, Brier score, concordance, net benefit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 class Calibration:
     """Agreement of predicted probabilities with outcomes.
 
-    ``slope`` and ``intercept`` of logit P(outcome) = intercept + slope · logit(predicted), ``in_the_large`` the
-    intercept with the slope held at 1, each with its standard error; ``observed_to_expected`` the sum of
+    ``slope`` and ``intercept`` of logit P(outcome) = intercept + slope · logit(predicted), ``in_the_large``
+    the intercept with the slope held at 1, each with its standard error; ``observed_to_expected`` the sum of
     outcomes over that of predictions. ``ici``, ``e50`` and ``e90``: mean, median and 90th centile of
     |smoothed outcome − prediction|, the smoothed outcome as it comes. ``curve`` (p, 4): predicted, observed,
     lower, upper, the observed cut to 0 and 1.
@@ -112,7 +112,8 @@ def calibration(
     level: float = 0.95,
     points: int = 50,
 ) -> Calibration:
-    """Calibration of predicted probabilities (n,) of an outcome (n,) of 0 and 1; ``weights`` (n,) of patients.
+    """Calibration of predicted probabilities (n,) of an outcome (n,) of 0 and 1; ``weights`` (n,) of
+    patients.
 
     Refuses: InputError as :func:`checked`; RefusedError where all outcomes are alike, where predictions are
     constant or tell the outcomes apart without error, and below 20 patients.
@@ -279,8 +280,8 @@ def concordance(
     Weighted, each pair counts the product of its weights. For outcomes that may be censored see the
     concordance of survival.
 
-    Refuses: InputError as :func:`checked` (any finite prediction between 0 and 1); RefusedError with fewer than
-    two patients with the outcome or two without.
+    Refuses: InputError as :func:`checked` (any finite prediction between 0 and 1); RefusedError with fewer
+    than two patients with the outcome or two without.
 
     References
     ----------

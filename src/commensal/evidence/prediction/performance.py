@@ -28,8 +28,9 @@ Array = np.ndarray
 
 GROUPS = ("sex", "age_group", "cohort", "index_route", "indication")
 GRID = 40
-BOOTSTRAP = "bootstrap of patients without refitting, percentile limits, weighted by the inverse probability of being observed"
-APPARENT = "weighted by the inverse probability of being observed; no interval"
+WEIGHTED = "weighted by the inverse probability of being observed"
+BOOTSTRAP = f"bootstrap of patients without refitting, percentile limits, {WEIGHTED}"
+APPARENT = f"{WEIGHTED}; no interval"
 SHARED = "groups overlap and are many: a difference is a reason to look, not a finding"
 
 
@@ -95,8 +96,7 @@ def _cells(name: str, values: Array, one: Validated, *, level: float) -> dict[st
     if not np.isfinite(values[0]):
         return {"method": meaning, "reason": "no finite value: predictions alike or outcomes told apart"}
     if len(values) == 1:
-        cells = {"estimate": float(values[0]), "method": f"{meaning}; {APPARENT}", "reason": one.caution}
-        return cells
+        return {"estimate": float(values[0]), "method": f"{meaning}; {APPARENT}", "reason": one.caution}
     return {
         **_interval(values, level=level),
         "method": f"{meaning}; {BOOTSTRAP}",
@@ -188,8 +188,8 @@ def _differs(here: Array, others: Array, *, level: float) -> str | None:
     if found.lower <= 0 <= found.upper:
         return None
     return (
-        f"differs from the other patients by {found.estimate:+.3f} ({found.lower:+.3f} to {found.upper:+.3f}, "
-        f"{level:.0%}); {SHARED}"
+        f"differs from the other patients by {found.estimate:+.3f} ({found.lower:+.3f} to "
+        f"{found.upper:+.3f}, {level:.0%}); {SHARED}"
     )
 
 

@@ -136,8 +136,8 @@ def _levels(predictor: Predictor, values: Array, at_least: int) -> Learnt | None
 def apply(preparation: Preparation, predictors: Sequence[Predictor], rows: Array) -> tuple[Array, Array]:
     """Return the design matrix (n, p) of ``rows``, the intercept first, and who is outside the range (n,).
 
-    Outside is a number below or above those of the training patients, and a level they did not have; it counts
-    as the reference then.
+    Outside is a number below or above those of the training patients, and a level they did not have; it
+    counts as the reference then.
     """
     columns, outside = [np.ones(len(rows))], np.zeros(len(rows), dtype=bool)
     for learnt, predictor in zip(preparation.learnt, predictors, strict=True):

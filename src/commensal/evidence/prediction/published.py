@@ -82,8 +82,8 @@ def parameter_rows(
 ) -> pl.DataFrame:
     """Return ``model_parameters`` rows: the ridge model refitted on everybody observed.
 
-    ``penalty`` is the place of the penalty in :data:`learners.PENALTIES`; ``facts`` are the names on record for
-    a recipient. Standard errors are square roots of the diagonal of the inverse penalised information.
+    ``penalty`` is the place of the penalty in :data:`learners.PENALTIES`; ``facts`` are the names on record
+    for a recipient. Standard errors are square roots of the diagonal of the inverse penalised information.
     """
     training = np.flatnonzero(patients.is_observed)
     preparation = learn(patients.predictors, training, at_least=patients.rare_level)

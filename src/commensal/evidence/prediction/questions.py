@@ -70,8 +70,8 @@ def questions_of(
 ) -> list[Question]:
     """Return every question that the settings ask of the study, sorted: all indications first.
 
-    ``microbiome`` has [patient_id, …]: further numbers known at index. Refuses (InputError) one measured after
-    index, by name.
+    ``microbiome`` has [patient_id, …]: further numbers known at index. Refuses (InputError) one measured
+    after index, by name.
     """
     further = _microbiome_covariates(microbiome)
     rows = _patients(ground, microbiome)
@@ -193,7 +193,8 @@ class Carried:
 
 
 def carried(question: Question, *, settings: Settings) -> Carried:
-    """Return how many predictors, in order of priority, the observed patients carry; or why there is no model.
+    """Return how many predictors, in order of priority, the observed patients carry; or why there is no
+    model.
 
     Looks at how many patients and successes there are, never at which predictors go with success.
     """
@@ -212,8 +213,8 @@ def carried(question: Question, *, settings: Settings) -> Carried:
         least = needed[floor - 1]
         why = (
             f"too few patients: {n} observed with {n_events} successes; the first {floor} predictors "
-            f"({sizes[floor - 1]} parameters) need {least.required} (shrinkage {least.for_shrinkage}, optimism "
-            f"{least.for_optimism}, overall risk {least.for_overall_risk}), all {len(sizes)} need "
+            f"({sizes[floor - 1]} parameters) need {least.required} (shrinkage {least.for_shrinkage}, "
+            f"optimism {least.for_optimism}, overall risk {least.for_overall_risk}), all {len(sizes)} need "
             f"{needed[-1].required}"
         )
         return Carried((), sizes[floor - 1], least, needed[-1], sizes[-1], why)

@@ -35,10 +35,10 @@ class Settings:
     ``scopes``: "all" is one model over all indications with the indication as a predictor, "each" one model
     for each. ``predictors`` stand in order of priority: a model takes as many as the sample-size criteria
     allow and is refused below ``fewest_predictors``. ``share_of_r_squared`` is the share of the greatest
-    Cox–Snell R² that these criteria expect. ``rare_level``: levels of a predictor with fewer training patients
-    are put together. ``smallest_group``: a group is judged with at least that many successes and failures.
-    ``largest_weight`` cuts inverse probabilities of being observed. ``conformal_level`` is the chance of
-    holding the true outcome, in each class.
+    Cox–Snell R² that these criteria expect. ``rare_level``: levels of a predictor with fewer training
+    patients are put together. ``smallest_group``: a group is judged with at least that many successes and
+    failures. ``largest_weight`` cuts inverse probabilities of being observed. ``conformal_level`` is the
+    chance of holding the true outcome, in each class.
     """
 
     landmarks: tuple[str, ...] = ("M3", "Y1", "Y5")

@@ -1,7 +1,7 @@
 """Local quadratic smoothing of outcomes over predictions: the curve behind calibration plots.
 
-The computation is loess with degree 2: tricube weights of the nearest share of the data, fitted with value and
-slope at the vertices of a median-split tree, cubic blending in between. A smoother is made once for the
+The computation is loess with degree 2: tricube weights of the nearest share of the data, fitted with value
+and slope at the vertices of a median-split tree, cubic blending in between. A smoother is made once for the
 predictions; weights (of a bootstrap, say) then cost matrix products alone.
 """
 

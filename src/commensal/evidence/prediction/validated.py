@@ -26,8 +26,8 @@ VALIDATIONS = ("by_patient", "by_donor", "temporal", "leave_site_out", "apparent
 class Validated:
     """What one learner said of the patients that one validation held out.
 
-    ``rows`` are the question's rows of the patients predicted, the arrays (m,) in their order; ``judged`` holds
-    those with an outcome, ``is_judged`` (m,) says which. ``sets`` is None for the apparent validation.
+    ``rows`` are the question's rows of the patients predicted, the arrays (m,) in their order; ``judged``
+    holds those with an outcome, ``is_judged`` (m,) says which. ``sets`` is None for the apparent validation.
     """
 
     model: str
