@@ -12,6 +12,7 @@ from commensal.report.dysbiosis_sections import deficits, dysbiosis
 from commensal.report.effect_sections import comparisons, donors, predictors, tests, time_models
 from commensal.report.gut_sections import attribution, engraftment, identity, ordination, taxa
 from commensal.report.match_sections import match_run, policy_trials, prediction
+from commensal.report.missing_sections import follow_up, missing_data
 from commensal.report.model_sections import models
 from commensal.report.monitor_sections import monitoring
 from commensal.report.outcome_sections import remission, reported
@@ -47,7 +48,9 @@ def sections_of(tables: Tables) -> list[Section]:
         flow(tables),
         evidence_status(tables),
         baseline(tables),
+        follow_up(tables),
         remission(tables),
+        missing_data(tables),
         reported(tables),
         time_courses(tables),
         scores(tables),
