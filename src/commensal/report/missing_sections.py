@@ -35,8 +35,8 @@ def follow_up(tables: Tables) -> Section | None:
     return Section(
         "follow-up",
         "How complete follow-up is",
-        "Who is due depends on the index day and the data cut alone. Completeness is person-time observed over "
-        "what could have been observed (Clark's C).",
+        "Who is due depends on the index day and the data cut alone. Completeness is person-time "
+        "observed over what could have been observed (Clark's C).",
         tables=tuple(
             _follow_up_table(part, caption, is_folded=folded)
             for part, caption, folded in (
@@ -84,9 +84,9 @@ def missing_data(tables: Tables) -> Section | None:
     return Section(
         "missing-data",
         "What unobserved outcomes could change",
-        "Weighting and imputation are right if leaving depends on what was recorded before. Nothing in the data "
-        "can prove that. The worst and the best case need no assumption; the tipping point says how much worse "
-        "the unobserved would have to fare to change what one concludes.",
+        "Weighting and imputation are right if leaving depends on what was recorded before. Nothing in the "
+        "data can prove that. The worst and the best case need no assumption; the tipping point says how much "
+        "worse the unobserved would have to fare to change what one concludes.",
         figures=tuple(f for f in (_figure(primary), _tipping(tables["tipping_points"])) if f),
         tables=tuple(
             t
@@ -143,8 +143,8 @@ def _tipping(rows: pl.DataFrame) -> Figure | None:
     panels = pl.Series([words.short(code) for code in drawn["group_level"]])
     chart = tipping(drawn.with_columns(panel=panels), panel="panel")
     caption = (
-        f"The primary endpoint at {words.landmark(TIPPED_AT).lower()} if the unobserved fared worse (left) or "
-        "better (right) than their records suggest; broken line: the figure it is held against."
+        f"The primary endpoint at {words.landmark(TIPPED_AT).lower()} if the unobserved fared worse (left) "
+        "or better (right) than their records suggest; broken line: the figure it is held against."
     )
     return Figure(chart, caption, _verdicts(drawn))
 
