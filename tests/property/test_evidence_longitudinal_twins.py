@@ -79,6 +79,7 @@ def test_mmrm_is_the_maximum_of_the_dense_restricted_likelihood(seed):
     assert fit.visit_covariance == pytest.approx(from_log_cholesky(best.x), rel=2e-3, abs=1e-2)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_mmrm_does_not_depend_on_the_order_of_rows(seed):
@@ -91,6 +92,7 @@ def test_mmrm_does_not_depend_on_the_order_of_rows(seed):
     assert first.mean(2) == second.mean(2)
 
 
+@pytest.mark.slow
 def test_satterthwaite_is_the_delta_method_on_the_observed_information():
     y, who, when, base = drawn(3, n=30)
     fit = mmrm(y, subject=who, visit=when, covariates=base[who])

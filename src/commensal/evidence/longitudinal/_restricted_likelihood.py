@@ -124,7 +124,7 @@ def _inverses(sigma: Array, seen: Array) -> tuple[Array, Array] | None:
 def directions(sigma: Array) -> Array:
     """The ways (K, V, V) in which ``sigma`` can move: L U L' for each free element U of a symmetric matrix.
 
-    L is its Cholesky factor, so that a step of a given size means as much near a singular matrix as elsewhere.
+    L is its Cholesky factor, so that a step of a given size means as much near a singular matrix as not.
     """
     n_visits = len(sigma)
     rows, columns = np.tril_indices(n_visits)
