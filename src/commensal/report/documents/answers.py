@@ -36,7 +36,7 @@ def _with_value(tables: Tables, table: str, column: str, what: str) -> str:
     rows = tables[table]
     if rows.is_empty():
         return ""
-    known = rows[column].is_not_null().sum()
+    known = rows.height - rows[column].null_count()
     refused = digits.whole(rows.height - known)
     return (
         f"{digits.whole(known)} {what}, each with its denominator; {refused} refused with a reason ({table})."
@@ -99,11 +99,11 @@ def _baseline(tables: Tables) -> str:
 
 def _follow_up(tables: Tables) -> str:
     rows = tables["follow_up"].filter(pl.col("group_variable") == "all")
-    told = [
-        f"{words.landmark(r['landmark']) or 'whole follow-up'}: seen {digits.fraction(r['n_seen'], r['n_due'])}"
-        + (f", completeness {digits.percent(r['completeness'])}" if r["completeness"] is not None else "")
-        for r in rows.iter_rows(named=True)
-    ]
+    told = []
+    for r in rows.iter_rows(named=True):
+        when = words.landmark(r["landmark"]) or "whole follow-up"
+        whole = f", completeness {digits.percent(r['completeness'])}" if r["completeness"] is not None else ""
+        told.append(f"{when}: seen {digits.fraction(r['n_seen'], r['n_due'])}{whole}")
     return f"{'; '.join(told)}." if told else ""
 
 

@@ -49,12 +49,12 @@ def checklist(code: str) -> Checklist:
     """Return a checklist: ``strobe`` (22 items), ``record`` (13 more) or ``tripod_ai`` (27)."""
     file = files("commensal.report") / "documents" / "checklists" / f"{code}.toml"
     told = tomllib.loads(file.read_text(encoding="utf-8"))
-    items = tuple(Item(*words, tuple(by), bool(partly)) for *words, by, partly in map(_padded, told["items"]))
+    items = tuple(_item(*item) for item in told["items"])
     return Checklist(told["name"], told["reference"], items)
 
 
-def _padded(item: list) -> list:
-    return [*item, *[""] * (5 - len(item))]
+def _item(number: str, heading: str, asks: str, answers: list[str], partly: str = "") -> Item:
+    return Item(number, heading, asks, tuple(answers), is_partly=bool(partly))
 
 
 def filled(tables: Tables, code: str) -> pl.DataFrame:

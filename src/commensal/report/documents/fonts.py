@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commensal.errors import InputError
+from commensal.report.language import demand_language
 
 LATIN = ("Libertinus Serif", "New Computer Modern", "DejaVu Sans Mono")
 
@@ -26,6 +27,7 @@ def families(lang: str, *, font_paths: Sequence[Path | str] = ()) -> tuple[str, 
     Refuses (:class:`~commensal.errors.InputError`) Chinese where no font with Chinese letters is found:
     boxes in place of words would be worse than no document.
     """
+    demand_language(lang)
     if lang == "en":
         return LATIN
     return (LATIN[0], chosen(_installed(font_paths)), *LATIN[1:])

@@ -31,7 +31,8 @@ NO_ADVICE = (
 )
 STANDING = {
     "guideline_supported": "Guidelines support FMT for this disease in some patients.",
-    "trial_only": "Guidelines do not support FMT for this disease outside of trials. It is still being studied.",
+    "trial_only": "Guidelines do not support FMT for this disease outside of trials. "
+    "It is still being studied.",
     "investigational": "It is not known whether FMT helps in this disease. It is still being studied.",
 }
 UNSURE_STANDING = "What guidelines say of this disease is not recorded here."
@@ -114,7 +115,8 @@ def _without(disease: str) -> tuple[str, ...]:
         return ()
     first, last = _of_100(low), _of_100(high)
     people = f"{first} to {last}" if last > first else f"{first}"
-    return (f"In published trials about {people} of 100 people got better in the group without donor stool.",)
+    goal = "reached the goal of the trial in the group without donor stool"
+    return (f"In published trials about {people} of 100 people {goal}.",)
 
 
 def _line(row: Row, worst: Row | None) -> tuple[str, str, str]:
@@ -145,11 +147,12 @@ def _told(row: Row, worst: Row | None) -> str:
 def _between(row: Row) -> str:
     if row["lower"] is None or row["upper"] is None:
         return "How sure this is cannot be said."
-    return f"The true number may be between {math.floor(100 * row['lower'])} and {math.ceil(100 * row['upper'])}."
+    lower, upper = math.floor(100 * row["lower"]), math.ceil(100 * row["upper"])
+    return f"The true number may be between {lower} and {upper}."
 
 
 def _of_100(share: float) -> int:
-    return int(math.floor(100 * share + 0.5))
+    return math.floor(100 * share + 0.5 + 1e-9)  # 56.5 is 57
 
 
 def _harms(estimates: pl.DataFrame) -> list[Section]:
@@ -165,7 +168,10 @@ def _harms(estimates: pl.DataFrame) -> list[Section]:
     )
     if not cells:
         return []
-    lead = "An unwanted event after FMT need not come from FMT. Some harms are rare or late and may not show here."
+    lead = (
+        "An unwanted event after FMT need not come from FMT. "
+        "Some harms are rare or late and may not show here."
+    )
     head = ("What", "Of 1,000 people like these", "Who was followed")
     return [Section("harms", "Unwanted events", lead, tables=(TableView("What was recorded", head, cells),))]
 
@@ -174,5 +180,5 @@ def _harm(row: Row) -> str:
     if row["estimate"] is None or row["n"] < FEWEST or row["lower"] is None or row["upper"] is None:
         return "Too few people were followed to say."
     lower, upper = math.floor(1000 * row["lower"]), math.ceil(1000 * row["upper"])
-    about = int(math.floor(1000 * row["estimate"] + 0.5))
+    about = math.floor(1000 * row["estimate"] + 0.5)
     return f"About {about:,} had one. The true number may be between {lower:,} and {upper:,}."

@@ -35,6 +35,8 @@ def translate(text: str, lang: str) -> str:
 
 def is_known(text: str, lang: str) -> bool:
     """Whether nothing of the text would be left in English (numbers and signs need no translation)."""
+    if lang == "en":
+        return True
     known = _catalogue(lang)
     return _known(text, known) is not None or not _LETTER.search(text)
 
@@ -107,10 +109,15 @@ def _labels() -> Catalogue:
 
 @cache
 def _catalogue(lang: str) -> Catalogue:
-    if lang not in LANGUAGES or lang == "en":
+    demand_language(lang)
+    return _labels() | _book(lang)
+
+
+def demand_language(lang: str) -> None:
+    """Refuse (:class:`~commensal.errors.InputError`) a language the report is not written in."""
+    if lang not in LANGUAGES:
         raise InputError(
             f"there is no report in the language {lang!r}",
             expected=nearest(lang, LANGUAGES),
             do="choose one of these",
         )
-    return _labels() | _book(lang)
