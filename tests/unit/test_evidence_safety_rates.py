@@ -196,3 +196,31 @@ def test_limits_hold_the_estimate_and_exact_ones_cover(n, share, level):
     mirrored = proportion(n - k, n, level=level)
     assert mirrored.lower == pytest.approx(1 - proportion(k, n, level=level).upper, abs=1e-12)
     assert fisher_exact((k, n), (k, n)).p_value == pytest.approx(1)
+
+
+def naive_ratio_score(phi, x, n, y, m):
+    """The score test of p1 = phi * p2 by a search for the most likely p2."""
+    from scipy.optimize import minimize_scalar
+
+    def surprise(p):
+        q = phi * p
+        return -(
+            x * np.log(q) + (n - x) * np.log1p(-q) + y * np.log(p) + (m - y) * np.log1p(-min(p, 1 - 1e-12))
+        )
+
+    top = min(1.0, 1 / phi) * (1 - 1e-12)
+    p = minimize_scalar(surprise, bounds=(1e-9, top), method="bounded", options={"xatol": 1e-12}).x
+    variance = phi * p * (1 - phi * p) / n + phi**2 * p * (1 - p) / m
+    return (x / n - phi * y / m) / np.sqrt(variance)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((4, 30), (9, 40)), ((12, 15), (13, 14)), ((27, 32), (3, 3)), ((1, 200), (30, 40)), ((3, 3), (27, 32))],
+)
+def test_score_limits_of_a_ratio_are_where_the_test_just_rejects(first, second):
+    found = log_risk_ratio(first, second)
+    assert found.lower < found.estimate < found.upper
+    for limit, side in ((found.lower, 1), (found.upper, -1)):
+        score = naive_ratio_score(np.exp(limit), *first, *second)
+        assert score == pytest.approx(side * 1.959964, abs=2e-3)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
 from commensal.evidence.rows import rows_of
+from commensal.study import Study
 
 
 def flow(
@@ -16,12 +17,16 @@ def flow(
     *,
     landmarks: Mapping[str, str],
     verdicts: pl.DataFrame | None = None,
+    rules: pl.DataFrame | None = None,
+    sets: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Return ``flow`` rows: registered → received FMT → baseline known → active → observed at each landmark.
 
     ``landmarks`` maps a landmark's code to its name. ``verdicts`` [patient_id, verdict] of the study's rules
     are shown beside the safety set: they exclude nobody here, because everyone who received a dose is in
-    it. Beside an observed box stand the unobserved by reason; "not yet due" is one of them.
+    it; ``rules`` [subject_id, rule_id, verdict] tell which rules. ``sets`` of
+    :func:`analysis_sets.analysis_sets` add the full data set, a flag and no gate, with why the others are not
+    in it. Beside an observed box stand the unobserved by reason; "not yet due" is one of them.
     """
     treated = cohort.filter(pl.col("is_treated") & ~pl.col("is_comparator"))
     baseline = _baseline(outcomes)
@@ -30,7 +35,10 @@ def flow(
         _main("registered", None, "Patients in the study", cohort.height),
         *_not_treated(cohort),
         _main("treated", "registered", "Received FMT (safety set)", treated.height),
+        *_cohorts(treated),
         *_eligibility(verdicts),
+        *_rules(rules),
+        *_full_data(sets),
         *_without_baseline(treated, baseline),
         _main("evaluable", "treated", "With a known baseline for the primary endpoint", baseline.height),
         *_side("evaluable", "maintenance", baseline.height - active.height, "in remission at baseline"),
@@ -63,6 +71,79 @@ def _eligibility(verdicts: pl.DataFrame | None) -> list[dict[str, Any]]:
         "undetermined": "of these: a rule of the study cannot be judged, an answer is missing (kept)",
     }
     return [box for v, w in words.items() for box in _side("treated", f"rules_{v}", counts.get(v, 0), w)]
+
+
+def _cohorts(treated: pl.DataFrame) -> list[dict[str, Any]]:
+    """How the treated entered the study; unknown is one way."""
+    named = treated.select(pl.col("cohort").fill_null("unknown")).to_series()
+    counts = dict(named.value_counts().iter_rows())
+    return [
+        box
+        for way in sorted(counts)
+        for box in _side("treated", f"cohort_{way}", counts[way], f"of these: {way} cohort")
+    ]
+
+
+def _rules(rules: pl.DataFrame | None) -> list[dict[str, Any]]:
+    """Each rule of the study that is not met, or cannot be judged, of some of the treated."""
+    if rules is None:
+        return []
+    failed = rules.filter(pl.col("verdict") != "met").group_by("rule_id", "verdict").len()
+    words = {"not_met": "not met", "undetermined": "undetermined, an answer is missing"}
+    return [
+        box
+        for rule, verdict, n in failed.sort("rule_id", "verdict").iter_rows()
+        for box in _side("treated", f"{rule}_{verdict}", n, f"of these: rule {rule} {words[verdict]} (kept)")
+    ]
+
+
+def _full_data(sets: pl.DataFrame | None) -> list[dict[str, Any]]:
+    if sets is None:
+        return []
+    inside = int(sets["is_full_data"].sum())
+    left = sets.filter("is_treated").drop_nulls("why_not_full").group_by("why_not_full").len()
+    boxes = _side("treated", "full_data", inside, "of these: in the full data set (a flag, not a gate)")
+    for n, (why, count) in enumerate(left.sort("why_not_full").iter_rows(), start=1):
+        words = f"of these: not in the full data set: {why} (kept)"
+        boxes += _side("treated", f"not_full_data_{n}", count, words)
+    return boxes
+
+
+def donor_flow(study: Study, *, used: Iterable[str]) -> pl.DataFrame:
+    """Return ``flow`` rows of donors: in the study → screened → accepted → used; healthy references left out.
+
+    A donor was accepted whose status is eligible or retired, or whose material was given; screened who has a
+    result on file. ``used`` are the donors whose material anybody received. The boxes form a diagram of their
+    own: the first has the parent "donors_diagram", which is no box.
+    """
+    donors = study.read("donors", columns=["donor_id", "kind", "status"]).filter(
+        pl.col("kind").fill_null("unknown") != "healthy_reference"
+    )
+    if donors.is_empty():
+        return rows_of("flow", [])
+    tested = study.read("screenings", columns=["donor_id"])["donor_id"].unique()
+    given = pl.Series("donor_id", sorted(set(used)), dtype=pl.String)
+    marked = donors.with_columns(
+        is_screened=pl.col("donor_id").is_in(tested.implode()),
+        is_used=pl.col("donor_id").is_in(given.implode()),
+        status=pl.col("status").fill_null("unknown"),
+    )
+    screened = marked.filter("is_screened")
+    accepted = screened.filter(pl.col("status").is_in(["eligible", "retired"]) | pl.col("is_used"))
+    refused = screened.join(accepted, on="donor_id", how="anti").group_by("status").len().sort("status")
+    is_used = marked.filter("is_used")
+    unscreened = is_used.filter(~pl.col("is_screened")).height
+    boxes = [
+        _main("donors", "donors_diagram", "Donors in the study", marked.height),
+        *_side("donors", "unscreened", marked.height - screened.height, "no screening result is on file"),
+        _main("donors_screened", "donors", "Donors with a screening result", screened.height),
+        *[b for s, n in refused.iter_rows() for b in _side("donors_screened", s, n, f"never used: {s}")],
+        _main("donors_accepted", "donors_screened", "Donors accepted at some time", accepted.height),
+        *_side("donors_accepted", "unused", accepted.filter(~pl.col("is_used")).height, "material not given"),
+        _main("donors_used", "donors_accepted", "Donors whose material was given", is_used.height),
+        *_side("donors_used", "unscreened", unscreened, "of these: no screening result on file (historical)"),
+    ]
+    return rows_of("flow", [pl.DataFrame(boxes, infer_schema_length=None)])
 
 
 def _not_treated(cohort: pl.DataFrame) -> list[dict[str, Any]]:

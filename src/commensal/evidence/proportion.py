@@ -12,6 +12,8 @@ from scipy.stats import beta, norm
 from commensal.errors import InputError, RefusedError, nearest
 
 NOBODY = "no patient with an observed outcome"
+# No score limit of a ratio of counts lies further off than this on the log scale.
+FAR = 30.0
 METHODS = {"wilson": "Wilson score interval", "clopper_pearson": "Clopper–Pearson"}
 
 Array = np.ndarray
@@ -130,19 +132,39 @@ def risk_difference(first: tuple[int, int], second: tuple[int, int], *, level: f
 
 
 def log_risk_ratio(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Contrast:
-    """Logarithm of the ratio of two proportions, first over second, each (events, n).
+    """Logarithm of the ratio of two proportions, first over second, each (events, n); score limits.
 
-    Notes: variance 1/x₁ − 1/n₁ + 1/x₂ − 1/n₂. Refuses as :func:`proportion`; RefusedError where a group has
-    no event: the logarithm has no finite value. Reference: Katz et al., Biometrics 1978;34:469.
+    Notes: the limits are the ratios φ at which the score test of p₁ = φp₂ just rejects; unlike the limits of
+    the logarithm's normal approximation they do not shrink to a point where everybody has the event.
+    Refuses as :func:`proportion`; RefusedError where a group has no event: the logarithm is not finite.
+    Reference: Koopman, Biometrics 1984;40:513.
     """
     (x, n), (y, m) = first, second
     _counted([x, y], [n, m], level=level)
     if not (x and y):
         raise RefusedError(f"{x} of {n} against {y} of {m} events: the ratio has no finite logarithm")
-    se = float(np.sqrt(1 / x - 1 / n + 1 / y - 1 / m))
-    ratio, half = float(np.log(x / n) - np.log(y / m)), float(norm.ppf((1 + level) / 2)) * se
-    p_value = 1.0 if se == 0 else float(2 * norm.sf(abs(ratio / se)))
-    return Contrast(ratio, ratio - half, ratio + half, level, p_value, "log ratio of proportions (Katz)")
+    from scipy.optimize import root_scalar
+
+    ratio = float(np.log(x / n) - np.log(y / m))
+    z = float(norm.ppf((1 + level) / 2))
+    lower, upper = (
+        root_scalar(
+            lambda t, s=side: _ratio_score(t, x, n, y, m) + s * z, bracket=(ratio, ratio + side * FAR)
+        )
+        for side in (-1, 1)
+    )
+    p_value = float(2 * norm.sf(abs(_ratio_score(0.0, x, n, y, m))))
+    return Contrast(ratio, lower.root, upper.root, level, p_value, "Koopman score interval of the ratio")
+
+
+def _ratio_score(log_ratio: float, x: int, n: int, y: int, m: int) -> float:
+    """The score statistic of p₁ = φp₂, by the most likely proportions under it."""
+    phi = float(np.exp(log_ratio))
+    a, b, c = (n + m) * phi, -(n * phi + x + m + y * phi), x + y
+    second = (-b - np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
+    variance = phi * second * (1 - phi * second) / n + phi**2 * second * (1 - second) / m
+    gap = x / n - phi * y / m
+    return 0.0 if gap == 0 else float(gap / np.sqrt(max(variance, 1e-300)))
 
 
 def fisher_exact(first: tuple[int, int], second: tuple[int, int], *, level: float = 0.95) -> Contrast:
@@ -159,7 +181,7 @@ def fisher_exact(first: tuple[int, int], second: tuple[int, int], *, level: floa
     table = [[x, n - x], [y, m - y]]
     found = contingency.odds_ratio(table, kind="conditional")
     limits = found.confidence_interval(level)
-    p_value = float(fisher_test(table)[1])
+    p_value = float(fisher_test(table).pvalue)  # type: ignore[attr-defined]
     return Contrast(found.statistic, limits.low, limits.high, level, p_value, "Fisher's exact test")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -55,10 +56,10 @@ def rates(
     )
 
 
-def _both(part: pl.DataFrame, *, level: float) -> list[dict[str, object]]:
+def _both(part: pl.DataFrame, *, level: float) -> list[dict[str, Any]]:
     followed = part.filter("is_followed")
     counts, years = followed["n_own"].to_numpy(), followed["years"].to_numpy()
-    shared = {
+    shared: dict[str, Any] = {
         "group_level": part["group_level"][0],
         "n": followed.height,
         "n_due": part.height,
@@ -76,7 +77,7 @@ def _both(part: pl.DataFrame, *, level: float) -> list[dict[str, object]]:
     return made
 
 
-def _cells(rate: Rate) -> dict[str, object]:
+def _cells(rate: Rate) -> dict[str, Any]:
     names = ("estimate", "se", "lower", "upper", "method")
     return {name: getattr(rate, name) for name in names}
 
@@ -89,7 +90,7 @@ def first_event_rate(kind: pl.DataFrame, patients: pl.DataFrame, *, level: float
     )
     years = float(frame.select(pl.min_horizontal("first_day", "end_day").sum()).item() or 0) / DAYS_PER_YEAR
     n_events = frame["first_day"].count()
-    row: dict[str, object] = {
+    row: dict[str, Any] = {
         "n": frame.height,
         "n_due": patients.height,
         "n_missing": patients.height - frame.height,
