@@ -109,7 +109,7 @@ def _before(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _deficits(deficits: pl.DataFrame, dysbiosis: pl.DataFrame | None) -> pl.DataFrame:
-    """[sample_id, subject_id, day, value]: features of the sample below the reference; days from dysbiosis."""
+    """[sample_id, subject_id, day, value]: features below the reference; days from dysbiosis."""
     counted = deficits.group_by("sample_id", "subject_id").agg(
         value=(pl.col("direction") == "deficit").sum().cast(pl.Float64)
     )
@@ -150,7 +150,7 @@ def _fitted(rows: pl.DataFrame, *, settings: Settings, level: float) -> dict[str
     n_events = int(rows["success"].sum())
     if min(n_events, rows.height - n_events) < LEAST:
         raise RefusedError(
-            f"{n_events} successes among {rows.height} patients with a sample: fewer than {LEAST} of one outcome"
+            f"{n_events} successes among {rows.height} with a sample: fewer than {LEAST} of one outcome"
         )
     covariates = [
         Covariate("value", "continuous", "Measure"),
