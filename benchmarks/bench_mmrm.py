@@ -1,8 +1,8 @@
 """Time and memory of the repeated-measures model at three sizes, beside a twin with one matrix a patient.
 
 The twin evaluates the restricted likelihood once, patient by patient; the fit evaluates it some 50 times,
-with gradient, and adds degrees of freedom. Both start from the same rows: 5 visits, a quarter missed, 3 groups and
-a baseline score with a slope at each visit (20 coefficients, 15 covariances).
+with gradient, and adds degrees of freedom. Both start from the same rows: 5 visits, a quarter missed, 3
+groups and a baseline score with a slope at each visit (20 coefficients, 15 covariances).
 
 Run: python benchmarks/bench_mmrm.py
 """
