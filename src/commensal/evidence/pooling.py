@@ -43,17 +43,18 @@ def pool(
     estimates: Array | Sequence[float],
     variances: Array | Sequence[float],
     *,
-    df_complete: float | None = None,
+    df_complete: Array | float | None = None,
     level: float = 0.95,
 ) -> Pooled:
     """Pool the estimates of m completed data sets by Rubin's rules.
 
     Parameters: ``estimates`` and ``variances`` (squared standard errors) of shape (m,) or (m, k), on a scale
     where they are about normal (pool log odds, not proportions); ``df_complete`` the degrees of freedom had
-    nothing been missing (n less the number of coefficients), None for a large sample (Rubin 1987).
+    nothing been missing (n less the number of coefficients; one for all, or one a parameter), None for a
+    large sample (Rubin 1987).
 
     Returns limits and the two-sided p value against 0 by Student's t. Where every variance and every
-    difference is 0 the limits are the estimate and the p value is NaN-free: 1 at an estimate of 0, else 0.
+    difference is 0 the limits are the estimate, and the p value is 1 at an estimate of 0, else 0.
 
     Refuses (InputError) fewer than two imputations, shapes that differ, values that are missing or infinite
     and variances below 0.
@@ -80,7 +81,13 @@ def pool(
     return Pooled(*(f if np.ndim(f) else float(f) for f in fields))
 
 
-def _checked(estimates, variances, *, df_complete: float | None, level: float) -> tuple[Array, Array]:
+def _checked(
+    estimates: Array | Sequence[float],
+    variances: Array | Sequence[float],
+    *,
+    df_complete: Array | float | None,
+    level: float,
+) -> tuple[Array, Array]:
     q, u = np.asarray(estimates, dtype=float), np.asarray(variances, dtype=float)
     if q.shape != u.shape or q.ndim not in (1, 2) or len(q) < 2:
         raise InputError(
@@ -93,7 +100,7 @@ def _checked(estimates, variances, *, df_complete: float | None, level: float) -
             expected="an estimate and a variance of every imputation",
             do="leave out the parameter that one of the imputations could not estimate, and say so",
         )
-    if df_complete is not None and not df_complete > 0:
+    if df_complete is not None and not (np.asarray(df_complete) > 0).all():
         raise InputError(f"{df_complete} degrees of freedom", expected="a number above 0, or none")
     if not 0 < level < 1:
         raise InputError(f"level {level} is no confidence level", expected="a number between 0 and 1")
@@ -106,9 +113,9 @@ def _ratio(part: Array, whole: Array) -> Array:
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), none)
 
 
-def _degrees(share: Array, *, m: int, df_complete: float | None) -> Array:
+def _degrees(share: Array, *, m: int, df_complete: Array | float | None) -> Array:
     old = np.where(share > 0, (m - 1) / np.where(share > 0, share, 1.0) ** 2, np.inf)
-    if df_complete is None or np.isinf(df_complete):
+    if df_complete is None or np.isinf(df_complete).all():
         return old
     observed = (df_complete + 1) / (df_complete + 3) * df_complete * (1 - share)
     # Where nothing varies between imputations these are the degrees of complete data themselves.
@@ -126,3 +133,66 @@ def _p_values(estimate: Array, variance: Array, df: Array) -> Array:
     moves = variance > 0
     t = np.abs(estimate) / np.sqrt(np.where(moves, variance, 1.0))
     return np.where(moves, 2 * stats.t.sf(t, df), np.where(estimate == 0, 1.0, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class PooledProportions:
+    """k pooled proportions, each (k,); ``se`` on the scale of the proportion, ``is_wilson`` where the logit
+    scale failed because some completed data set had no or only successes."""
+
+    estimate: Array
+    se: Array
+    lower: Array
+    upper: Array
+    fraction_missing: Array
+    is_wilson: Array
+
+
+def pool_proportions(shares: Array, *, n: Array, level: float = 0.95) -> PooledProportions:
+    """Pool the proportions (m, k) of m completed data sets among ``n`` (k,) patients each.
+
+    On the logit scale by :func:`pool`, the estimate being the mean of the proportions; where some of the m
+    are 0 or 1, Wilson's interval adapted to multiple imputation.
+
+    Refuses (InputError) as :func:`pool`, and groups without patients.
+
+    References: Lott & Reiter, Am Stat 2020;74:109 (doi:10.1080/00031305.2018.1473796).
+    """
+    p, size = np.asarray(shares, dtype=float), np.asarray(n, dtype=float)
+    if not (size > 0).all():
+        raise InputError("a proportion among no patients", expected="one patient or more in each group")
+    pooled = pool(p, p * (1 - p) / size, level=level)
+    mean, within, between = p.mean(axis=0), np.asarray(pooled.within), np.asarray(pooled.between)
+    extreme = np.asarray(((p <= 0) | (p >= 1)).any(axis=0))
+    safe = np.where(extreme, 0.5, p)
+    logit = pool(
+        np.log(safe / (1 - safe)),
+        1 / (size * safe * (1 - safe)),
+        df_complete=np.maximum(size - 1, 1),
+        level=level,
+    )
+    # The mean of proportions stands inside limits whose middle is the mean of logits, all but equal to it.
+    low, high = (1 / (1 + np.exp(-np.asarray(v))) for v in (logit.lower, logit.upper))
+    wilson = _wilson(mean, within, between, m=len(p), n=size, level=level)
+    return PooledProportions(
+        estimate=mean,
+        se=np.sqrt(np.asarray(pooled.variance)),
+        lower=np.where(extreme, wilson[0], np.minimum(low, mean)),
+        upper=np.where(extreme, wilson[1], np.maximum(high, mean)),
+        fraction_missing=np.asarray(pooled.fraction_missing),
+        is_wilson=extreme,
+    )
+
+
+def _wilson(
+    mean: Array, within: Array, between: Array, *, m: int, n: Array, level: float
+) -> tuple[Array, Array]:
+    """Lott and Reiter's limits: r is the relative increase of variance through what is missing."""
+    r = _ratio((1 + 1 / m) * between, within)
+    r = np.where(np.isfinite(r), r, 0.0)
+    df = np.where(r > 0, (m - 1) * (1 + 1 / np.where(r > 0, r, 1.0)) ** 2, np.inf)
+    t2 = stats.t.ppf((1 + level) / 2, df) ** 2
+    wide = t2 / n * (1 + r)
+    centre = (2 * mean + wide) / (2 * (1 + wide))
+    half = np.sqrt(np.maximum(centre**2 - mean**2 / (1 + wide), 0.0))
+    return np.clip(centre - half, 0.0, mean), np.clip(centre + half, mean, 1.0)

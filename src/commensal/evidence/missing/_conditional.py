@@ -1,8 +1,9 @@
 """Conditional models that imputation draws from. Arrays in, arrays out.
 
-``a`` (p, n) holds the predictors of the observed rows, ``b`` (p, w) those of the wanted ones: one predictor a
-row (that way a column of the data lies in one piece), the first all ones, the others about standardised. ``y``
-(n,) are values or positions of levels. Returned are the draws and the coefficients to start from next time.
+``a`` (p, n) holds the predictors of the observed rows, ``b`` (p, w) those of the wanted ones: one predictor
+a row (that way a column of the data lies in one piece), the first all ones, the others about standardised.
+``y`` (n,) are values or positions of levels. Returned are the draws and the coefficients to start from next
+time.
 
 Prior of all but the linear model: slopes are normal around 0 with standard deviation SLOPE_SD per standard
 deviation of the predictor, and half an observation of each level sits at the average patient. It keeps
@@ -63,44 +64,39 @@ def matched(offered: Array, asked: Array, *, donors: int, rng: np.random.Generat
 
 
 def draw_binary(
-    a: Array, y: Array, b: Array, *, start: Array | None, rng: np.random.Generator
+    a: Array, y: Array, b: Array, *, weights: Array | None, start: Array | None, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Draw 0 or 1 by a logistic regression whose coefficients are drawn from their posterior."""
-    drawn, beta = logistic_draw(a, y, start=start, rng=rng)
-    return (rng.random(b.shape[1]) < expit(drawn @ b)).astype(float), beta
-
-
-def logistic_draw(
-    a: Array, y: Array, *, start: Array | None, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Return a draw of the coefficients (first the intercept) and their posterior mode."""
-    beta, chol = _logistic(a, y, start=start, n_free=1, close=CLOSE)
-    return beta + _noise(chol, rng), beta
+    beta, factor = _mode(a, y, 2, weights=weights, start=start, close=CLOSE)
+    chance = expit((beta[0] + _noise((factor, True), rng)) @ b)
+    return (rng.random(b.shape[1]) < chance).astype(float), beta
 
 
 def logistic_mode(a: Array, y: Array, *, n_free: int = 1) -> tuple[Array, Array]:
     """Return the posterior mode and its covariance; the first ``n_free`` coefficients have no prior width."""
-    beta, chol = _logistic(a, y, start=None, n_free=n_free, close=1e-12)
-    return beta, cho_solve(chol, np.eye(len(a)), check_finite=False)
+    beta, factor = _mode(a, y, 2, weights=None, start=None, close=1e-12, n_free=n_free)
+    return beta[0], cho_solve((factor, True), np.eye(len(a)), check_finite=False)
 
 
-def _logistic(
-    a: Array, y: Array, *, start: Array | None, n_free: int, close: float
-) -> tuple[Array, tuple[Array, bool]]:
-    average, precision = a.mean(axis=1), _precision(len(a), n_free)
-    beta = np.zeros(len(a)) if start is None else start
-    for _ in range(MOST_STEPS):
-        mu, middle = expit(beta @ a), float(expit(average @ beta))
-        rooted = a * np.sqrt(mu * (1 - mu))
-        information = rooted @ rooted.T + middle * (1 - middle) * np.outer(average, average)
-        information[np.diag_indices_from(information)] += precision
-        slope = a @ (y - mu) + (0.5 - middle) * average - precision * beta
-        chol = cho_factor(information, lower=True, check_finite=False)
-        step = cho_solve(chol, slope, check_finite=False)
-        beta = beta + _held(step)
-        if slope @ step < close:
-            break
-    return beta, chol
+def _mode(
+    a: Array,
+    y: Array,
+    n_levels: int,
+    *,
+    weights: Array | None,
+    start: Array | None,
+    close: float,
+    n_free: int = 1,
+) -> tuple[Array, Array]:
+    from commensal.evidence.missing._kernels import multinomial_mode
+
+    w = np.ones(len(y)) if weights is None else weights
+    first = np.zeros((n_levels - 1, len(a))) if start is None else start
+    precision = _precision(len(a), n_free)
+    rows = np.ascontiguousarray(a)
+    return multinomial_mode(
+        rows, y.astype(np.int64), w, n_levels, first, precision, close, MOST_STEPS, LONGEST_STEP
+    )
 
 
 def draw_ordered(
@@ -112,17 +108,18 @@ def draw_ordered(
     average, each = np.repeat(x.mean(axis=1)[:, None], n_levels, axis=1), np.arange(n_levels)
     beta = _start_of_cuts(level, n_levels, len(x)) if start is None else start
     precision = np.r_[np.full(cuts, 1e-10), _precision(len(a))[1:]]
+    factor = np.eye(len(beta))
     for _ in range(MOST_STEPS):
         slope, information = ordered_score(x, level, beta, n_levels)
         more = ordered_score(average, each, beta, n_levels)
         slope = slope + 0.5 * more[0] - precision * beta
         information = information + 0.5 * more[1] + np.diag(precision)
-        chol = cho_factor(information, lower=True, check_finite=False)
-        step = cho_solve(chol, slope, check_finite=False)
+        factor = np.linalg.cholesky(information)
+        step = cho_solve((factor, True), slope, check_finite=False)
         beta = beta + _in_order(beta, _held(step), cuts)
         if slope @ step < CLOSE:
             break
-    drawn = beta + _noise(chol, rng)
+    drawn = beta + _noise((factor, True), rng)
     below = expit(np.maximum.accumulate(drawn[:cuts])[:, None] - drawn[cuts:] @ b[1:])
     return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), beta
 
@@ -172,49 +169,22 @@ def ordered_score(x: Array, level: Array, beta: Array, n_levels: int) -> tuple[A
 
 
 def draw_nominal(
-    a: Array, y: Array, b: Array, *, n_levels: int, start: Array | None, rng: np.random.Generator
+    a: Array,
+    y: Array,
+    b: Array,
+    *,
+    n_levels: int,
+    weights: Array | None,
+    start: Array | None,
+    rng: np.random.Generator,
 ) -> tuple[Array, Array]:
     """Draw levels 0 … n_levels − 1 by a multinomial logistic regression against level 0."""
-    p, others = len(a), n_levels - 1
-    is_level = (y == np.arange(1, n_levels)[:, None]).astype(float)
-    beta = np.zeros((others, p)) if start is None else start
-    average, precision = a.mean(axis=1), _precision(p)
-    for _ in range(MOST_STEPS):
-        chance, middle = _softmax(beta @ a), _softmax(beta @ average[:, None])
-        slope = (is_level - chance) @ a.T - precision * beta
-        slope += np.outer(0.5 - 0.5 * n_levels * middle[:, 0], average)
-        information = nominal_information(a, chance)
-        information += 0.5 * n_levels * nominal_information(average[:, None], middle)
-        information[np.diag_indices_from(information)] += np.tile(precision, others)
-        chol = cho_factor(information, lower=True, check_finite=False)
-        step = cho_solve(chol, slope.ravel(), check_finite=False)
-        beta = beta + _held(step).reshape(others, p)
-        if slope.ravel() @ step < CLOSE:
-            break
-    drawn = _softmax((beta + _noise(chol, rng).reshape(others, p)) @ b)
-    below = np.cumsum(np.concatenate([1 - drawn.sum(axis=0, keepdims=True), drawn[:-1]]), axis=0)
-    return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), beta
-
-
-def _softmax(eta: Array) -> Array:
-    """Probabilities of all levels but the first, whose linear predictor is 0; levels in rows."""
+    beta, factor = _mode(a, y, n_levels, weights=weights, start=start, close=CLOSE)
+    eta = (beta + _noise((factor, True), rng).reshape(beta.shape)) @ b
     top = np.maximum(eta.max(axis=0), 0)
-    grown = np.exp(eta - top)
-    return grown / (np.exp(-top) + grown.sum(axis=0))
-
-
-def nominal_information(a: Array, chance: Array) -> Array:
-    """Information of the multinomial model, coefficients ordered level by level."""
-    p, others = len(a), len(chance)
-    information = np.empty((others, p, others, p))
-    rooted = np.empty_like(a)
-    for i in range(others):
-        for j in range(i + 1):
-            weight = chance[i] * (1 - chance[i] if i == j else chance[j])
-            np.multiply(a, np.sqrt(weight), out=rooted)
-            block = rooted @ rooted.T if i == j else -(rooted @ rooted.T)
-            information[i, :, j], information[j, :, i] = block, block
-    return information.reshape(p * others, p * others)
+    grown = np.concatenate([np.exp(-top)[None], np.exp(eta - top)])
+    below = np.cumsum(grown / grown.sum(axis=0), axis=0)[:-1]
+    return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), beta
 
 
 def _precision(p: int, n_free: int = 1) -> Array:
@@ -230,4 +200,4 @@ def _held(step: Array) -> Array:
 def _noise(chol: tuple[Array, bool], rng: np.random.Generator) -> Array:
     """A draw from the normal distribution whose precision has this Cholesky factor."""
     size = len(chol[0])
-    return solve_triangular(chol[0], rng.standard_normal(size), lower=True, trans="T", check_finite=False)
+    return solve_triangular(chol[0], rng.standard_normal(size), lower=True, trans=1, check_finite=False)

@@ -27,7 +27,7 @@ NEVER_SEEN = "never recorded: not imputed, and predicts nothing"
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column as numbers: value or position of its level; NaN where missing. ``levels`` are stored words."""
+    """One column as numbers: value or position of its level, NaN where missing; ``levels`` as stored."""
 
     name: str
     kind: str
@@ -62,6 +62,7 @@ class Task:
     order: tuple[str, ...]
     iterations: int
     donors: int
+    weights: Mapping[str, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,7 @@ def impute(
     seed: int,
     predictors: Mapping[str, Sequence[str]] | None = None,
     levels: Mapping[str, Sequence[object]] | None = None,
+    weights: Mapping[str, Array] | None = None,
     donors: int = 5,
     processes: int = 1,
 ) -> Imputed:
@@ -141,6 +143,8 @@ def impute(
     predictors : column → the columns that predict it; by default all others. Leave out what is computed from
         the column itself (a sum predicts its parts only too well).
     levels : the order of an ordered column's levels; by default sorted.
+    weights : column (binary or nominal) → (n,) weights of its observed rows, where some were more likely to
+        be observed than others because of the value itself.
     donors : observed values that predictive mean matching draws from.
 
     Returns
@@ -178,7 +182,7 @@ def impute(
     chosen = _predictors(columns, predictors, absent)
     n_missing = {c.name: int(c.is_missing.sum()) for c in columns if c.name not in absent}
     order = tuple(sorted((n for n in n_missing if n_missing[n]), key=lambda n: n_missing[n]))
-    task = Task(columns, chosen, order, iterations, donors)
+    task = Task(columns, chosen, order, iterations, donors, weights or {})
     found = engine.map(partial(_chain, task=task), range(m), seed=seed, processes=processes)
     return Imputed(
         frame=frame,
@@ -253,17 +257,31 @@ def _chain(_: int, rng: np.random.Generator, *, task: Task) -> tuple[dict[str, A
             x = coded[[0, *(row for p in used for row in place[p])]]
             # The first round has fewer predictors: where it ended is no place to start from.
             start = starts.get(name) if turn > 1 else None
+            weights = task.weights[name][seen] if name in task.weights else None
             draws[name], starts[name] = _draw(
-                column, x[:, seen], x[:, wanted], start=start, donors=task.donors, rng=rng
+                column,
+                x[:, seen],
+                x[:, wanted],
+                weights=weights,
+                start=start,
+                donors=task.donors,
+                rng=rng,
             )
-            coded[np.ix_(place[name], wanted)] = _coded(column, draws[name])
+            coded[np.array(place[name])[:, None], wanted] = _coded(column, draws[name])
             known.add(name)
             trace[turn, position] = draws[name].mean()
     return draws, trace
 
 
 def _draw(
-    column: Column, a: Array, b: Array, *, start: Array | None, donors: int, rng: np.random.Generator
+    column: Column,
+    a: Array,
+    b: Array,
+    *,
+    weights: Array | None,
+    start: Array | None,
+    donors: int,
+    rng: np.random.Generator,
 ) -> tuple[Array, Array | None]:
     y = column.values[~column.is_missing]
     if column.kind == "continuous":
@@ -272,9 +290,10 @@ def _draw(
     if n_levels == 1:
         return np.zeros(b.shape[1]), None
     if n_levels == 2:
-        return conditional.draw_binary(a, y, b, start=start, rng=rng)
-    model = conditional.draw_ordered if column.kind == "ordered" else conditional.draw_nominal
-    return model(a, y, b, n_levels=n_levels, start=start, rng=rng)
+        return conditional.draw_binary(a, y, b, weights=weights, start=start, rng=rng)
+    if column.kind == "ordered":
+        return conditional.draw_ordered(a, y, b, n_levels=n_levels, start=start, rng=rng)
+    return conditional.draw_nominal(a, y, b, n_levels=n_levels, weights=weights, start=start, rng=rng)
 
 
 def _coded_columns(columns: Sequence[Column]) -> tuple[dict[str, list[int]], Array]:

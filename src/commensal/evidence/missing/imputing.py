@@ -29,18 +29,28 @@ class Model:
 
 
 def imputed_outcomes(
-    panel: Panel, targets: Sequence[Target], *, settings: Settings, seed: int, processes: int = 1
+    panel: Panel,
+    targets: Sequence[Target],
+    *,
+    leaving: Array,
+    settings: Settings,
+    seed: int,
+    processes: int = 1,
 ) -> tuple[dict[int, Array], list[Model]]:
     """Return the completed outcomes (m, r) of every target, by its place in ``targets``, and the models.
 
-    Targets with fewer than ``least_observed`` observed outcomes are left out. Patients not yet due are imputed
-    as part of the course and counted nowhere.
+    ``leaving`` (n, k) is everybody's chance of leaving before each visit, had nothing else happened: who
+    failed on the way to a visit is known to have failed, who did well is known only if there at the visit,
+    so that failures count for less in the models of the state.
+
+    Endpoints with fewer than ``least_observed`` observed outcomes at a landmark are left out there. Patients
+    not yet due are imputed as part of the course and counted nowhere.
     """
-    asked = [i for i, t in enumerate(targets) if (~np.isnan(t.outcome)).sum() >= settings.least_observed]
+    asked = _asked(targets, settings)
     models, completed = [], {}
-    for number, codes in enumerate(_groups(panel, [targets[i] for i in asked], settings)):
+    for number, codes in enumerate(_groups([targets[i] for i in asked], settings)):
         mine = [i for i in asked if targets[i].indication in codes]
-        rows = np.unique(np.concatenate([_members(panel, targets, codes), *(targets[i].rows for i in mine)]))
+        rows = np.unique(np.concatenate([_members(panel, codes), *(targets[i].rows for i in mine)]))
         frame, kinds, predictors, own = _frame(panel, [targets[i] for i in mine], rows, codes, settings)
         made = impute(
             frame,
@@ -49,16 +59,27 @@ def imputed_outcomes(
             iterations=settings.iterations,
             donors=settings.donors,
             predictors=predictors,
+            weights=_weights(panel, rows, leaving, [n for n in frame.columns if n.startswith("state ")]),
             seed=int(np.random.SeedSequence((seed, number)).generate_state(1)[0]),
             processes=processes,
         )
         models.append(Model("course of " + ", ".join(codes), codes, made))
         for i in mine:
-            completed[i] = _completed(made, targets[i], rows, panel, is_own=targets[i].landmark in own)
+            completed[i] = _completed(made, targets[i], rows, is_own=targets[i].landmark in own)
     return completed, models
 
 
-def _groups(panel: Panel, targets: Sequence[Target], settings: Settings) -> list[tuple[str, ...]]:
+def _asked(targets: Sequence[Target], settings: Settings) -> list[int]:
+    """Targets with something observed whose endpoint, over its indications, has enough of it."""
+    n_observed = [int((~np.isnan(t.outcome)).sum()) for t in targets]
+    total: dict[tuple[str, str, str], int] = {}
+    keys = [(t.endpoint, t.landmark, t.population) for t in targets]
+    for key, n in zip(keys, n_observed, strict=True):
+        total[key] = total.get(key, 0) + n
+    return [i for i, key in enumerate(keys) if n_observed[i] and total[key] >= settings.least_observed]
+
+
+def _groups(targets: Sequence[Target], settings: Settings) -> list[tuple[str, ...]]:
     """Indications imputed alone where they are large enough, the others together."""
     codes = sorted({t.indication for t in targets})
     sizes = {
@@ -70,7 +91,7 @@ def _groups(panel: Panel, targets: Sequence[Target], settings: Settings) -> list
     return [*alone, together] if together else alone
 
 
-def _members(panel: Panel, targets: Sequence[Target], codes: Sequence[str]) -> Array:
+def _members(panel: Panel, codes: Sequence[str]) -> Array:
     """Everybody of the population, due or not: who is not yet due at five years still tells of one year."""
     mine = panel.patients["indication"].is_in(list(codes)).to_numpy()
     counts = panel.patients.select(pl.col("is_active").fill_null(False)).to_series().to_numpy()
@@ -80,19 +101,18 @@ def _members(panel: Panel, targets: Sequence[Target], codes: Sequence[str]) -> A
 def _frame(
     panel: Panel, targets: Sequence[Target], rows: Array, codes: Sequence[str], settings: Settings
 ) -> tuple[pl.DataFrame, dict[str, str], dict[str, list[str]], set[str]]:
-    """The table to impute, the kinds of its columns, who predicts whom, and landmarks with a column of their own."""
+    """The table to impute, its kinds, who predicts whom, and the landmarks with a column of their own."""
     base, kinds = _baseline(panel, rows, codes, settings)
     columns: dict[str, pl.Series] = {c: base[c] for c in base.columns}
-    states = [
-        j
-        for j in range(len(panel.visits))
-        if (~np.isnan(panel.state[rows, j])).sum() >= settings.least_observed
-    ]
-    states = [j for j in states if j <= max(t.visit for t in targets)]
+    asked = {t.visit for t in targets}
+    known = (~np.isnan(panel.state[rows])).sum(axis=0)
+    least = [1 if j in asked else settings.least_observed for j in range(len(known))]
+    states = [j for j in range(max(asked) + 1) if known[j] >= least[j]]
     names = ["state " + panel.visits[j] for j in states]
     for j, name in zip(states, names, strict=True):
         columns[name] = pl.Series(name, panel.state[rows, j], nan_to_null=True)
-        kinds[name] = "ordered"
+        # Not ordered: with proportional odds a response short of success turns into success too easily.
+        kinds[name] = "nominal"
     predictors = {
         name: [*base.columns, *names[max(k - 1, 0) : k], *names[k + 1 : k + 2]]
         for k, name in enumerate(names)
@@ -101,7 +121,7 @@ def _frame(
     for landmark in dict.fromkeys(t.landmark for t in targets):
         outcome = _spread([t for t in targets if t.landmark == landmark], rows)
         visit = next(t.visit for t in targets if t.landmark == landmark)
-        if _says(panel.state[rows, visit], outcome):
+        if visit in states and _says(panel.state[rows, visit], outcome):
             columns["state " + landmark] = _with_outcome(columns["state " + landmark], outcome)
             continue
         own.add(landmark)
@@ -119,6 +139,19 @@ def _frame(
     for name in base.columns:
         predictors[name] = [c for c in (*base.columns, *course, "event", "cumulative hazard") if c != name]
     return pl.DataFrame(columns), kinds, predictors, own
+
+
+def _weights(panel: Panel, rows: Array, leaving: Array, names: Sequence[str]) -> dict[str, Array]:
+    """Weights of the newly failed in the model of each state: (1 − p) / (1 − p · f), f the share of the
+    interval that had passed, p the chance of leaving in it; leaving is as likely on one day as on another."""
+    opens = panel.open[rows]
+    start = np.concatenate([np.zeros((len(rows), 1)), opens[:, :-1]], axis=1)
+    failed = panel.failed[rows, None]
+    fresh = (failed < opens) & (failed >= start)
+    passed = np.where(fresh, (np.where(fresh, failed, 0) - start) / np.maximum(opens - start, 1), 0.0)
+    p = leaving[rows]
+    weights = np.where(fresh, (1 - p) / (1 - p * passed), 1.0)
+    return {name: weights[:, panel.visits.index(name.removeprefix("state "))] for name in names}
 
 
 def _says(state: Array, outcome: Array) -> bool:
@@ -184,7 +217,7 @@ def _events(panel: Panel, rows: Array) -> dict[str, pl.Series]:
     return {"event": pl.Series("event", event), "cumulative hazard": pl.Series("cumulative hazard", hazard)}
 
 
-def _completed(made: Imputed, target: Target, rows: Array, panel: Panel, *, is_own: bool) -> Array:
+def _completed(made: Imputed, target: Target, rows: Array, *, is_own: bool) -> Array:
     """(m, r): the outcome of every due patient in every imputation; what was observed stays."""
     at = np.searchsorted(rows, target.rows)
     name = ("outcome " if is_own else "state ") + target.landmark

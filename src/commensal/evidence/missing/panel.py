@@ -26,7 +26,29 @@ Array = np.ndarray
 
 NEVER = np.inf
 FAILED, RESPONDED, SUCCEEDED = 0.0, 1.0, 2.0
-STATES = {"patient_id": pl.String, "day": pl.Int64, "state": pl.Float64}
+STATES = {"patient_id": pl.String, "day": pl.Int64, "state": pl.Float64, "told": pl.Boolean}
+SPAN = 1e6  # longer than any follow-up in days
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Recorded states in order of patient and day: place in the panel, day, state; ``start`` (n,) at index;
+    ``judged`` [row, day, success] where the primary endpoint itself was judged."""
+
+    row: Array
+    day: Array
+    state: Array
+    start: Array
+    judged: pl.DataFrame
+
+    def at(self, rows: Array, days: Array) -> Array:
+        """The last state recorded on or before each day."""
+        keys = self.row * SPAN + self.day
+        place = np.searchsorted(keys, rows * SPAN + np.minimum(days, SPAN - 1), side="right") - 1
+        if not len(keys):
+            return self.start[rows]
+        mine = (place >= 0) & (self.row[np.maximum(place, 0)] == rows)
+        return np.where(mine, self.state[np.maximum(place, 0)], self.start[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +57,10 @@ class Panel:
 
     ``patients`` has patient_id, indication, cohort, route, is_active (null unknown) and the covariates;
     ``state`` (n, k) is the state at the visit closest to the target inside its window, ``before`` (n, k) the
-    last one recorded before the window opened (at index: 2 for C. difficile
-    infection and disease in remission, else 0), NaN unknown. ``is_due`` and
-    ``open``, ``close`` (n, k). ``seen`` (n,) is the last day of contact, ``failed`` (n,) the day of an event
-    that makes a failure whatever follows, ``censored`` (n,) of one taken not to happen; infinity for none.
+    last one recorded before the window opened (at index: 2 for C. difficile infection and disease in
+    remission, else 0), NaN unknown. ``is_due``, ``open``, ``target`` and ``close`` (n, k). ``seen`` (n,) is
+    the last day of contact, ``failed`` (n,) the day of an event that makes a failure whatever follows,
+    ``censored`` (n,) of one taken not to happen; infinity for none.
     """
 
     patients: pl.DataFrame
@@ -47,10 +69,21 @@ class Panel:
     before: Array
     is_due: Array
     open: Array
+    target: Array
     close: Array
     seen: Array
     failed: Array
     censored: Array
+    course: Course
+
+    @property
+    def judged(self) -> pl.DataFrame:
+        """[row, day, success] of every visit judged by the primary endpoint."""
+        return self.course.judged
+
+    def at_day(self, rows: Array, days: Array) -> Array:
+        """The last state recorded on or before each day (at index where none was)."""
+        return self.course.at(rows, days)
 
     @property
     def leaves(self) -> Array:
@@ -105,11 +138,13 @@ def panel_of(ground: Ground, *, settings: Settings) -> Panel:
         np.array([row[p] for p in grid["patient_id"]], dtype=int),
         np.array([place[v] for v in grid["landmark"]], dtype=int),
     )
-    opens, closes = np.full(shape, NEVER), np.full(shape, NEVER)
-    opens[at], closes[at] = grid["open"].to_numpy(), grid["close"].to_numpy()
+    opens, targets, closes = (np.full(shape, NEVER) for _ in range(3))
+    for days, name in ((opens, "open"), (targets, "target"), (closes, "close")):
+        days[at] = grid[name].to_numpy()
     due = np.zeros(shape, dtype=bool)
     due[at] = grid["is_due"].fill_null(False).to_numpy()
     failed, censored = _events(ground, patients, settings)
+    course = _course(patients, states, row)
     inside = (
         closest(states, grid, value="state") if states.height else states.with_columns(landmark=pl.lit(""))
     )
@@ -122,13 +157,15 @@ def panel_of(ground: Ground, *, settings: Settings) -> Panel:
         patients=patients,
         visits=names,
         state=state,
-        before=_before(patients, states, row, opens, failed),
+        before=_before(course, opens, failed),
         is_due=due,
         open=opens,
+        target=targets,
         close=closes,
-        seen=_seen(ground, patients, row),
+        seen=_seen(ground, patients),
         failed=failed,
         censored=censored,
+        course=course,
     )
 
 
@@ -156,10 +193,10 @@ def targets_of(ground: Ground, panel: Panel) -> list[Target]:
 
 
 def _outcome(due: pl.DataFrame, rows: Array, panel: Panel, visit: int) -> Array:
-    """1, 0 or NaN: as observed, but for events with a strategy of their own."""
+    """1, 0 or NaN: as observed, but for events (by the assessment, else the target) that have a strategy."""
     seen = due["success"].cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
     day = due["day"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    until = np.where(np.isnan(day), panel.close[rows, visit], day)
+    until = np.where(np.isnan(day), panel.target[rows, visit], day)
     failed, censored = panel.failed[rows], panel.censored[rows]
     seen[censored <= until] = np.nan
     seen[(failed <= until) & (failed < censored)] = 0.0
@@ -171,7 +208,7 @@ def _patients(ground: Ground) -> pl.DataFrame:
     active = primary.group_by("patient_id").agg(
         pl.col("is_active").drop_nulls().first(), asks=pl.col("population").str.starts_with("active").any()
     )
-    names = ["patient_id", "indication", "cohort", "route", "last_planned_day"]
+    names = ["patient_id", "indication", "cohort", "route", "last_planned_day", "end_day"]
     days = [f"days_to_{event}" for event in ("death", "colectomy", "rescue", "retreatment")]
     covariates = ground.covariates.drop(
         [n for n in names if n in ground.covariates.columns and n != "patient_id"]
@@ -228,7 +265,12 @@ def _cdi_states(ground: Ground, mine: pl.DataFrame) -> pl.DataFrame:
     state = pl.when(fails).then(FAILED).otherwise(SUCCEEDED)
     return (
         visits.join(first, on="patient_id", how="left")
-        .select("patient_id", pl.col("day").cast(pl.Int64), state=state.cast(pl.Float64))
+        .select(
+            "patient_id",
+            pl.col("day").cast(pl.Int64),
+            state=state.cast(pl.Float64),
+            told=pl.lit(None, dtype=pl.Boolean),
+        )
         .unique(["patient_id", "day"])
     )
 
@@ -255,36 +297,35 @@ def _clinical_states(ground: Ground, mine: pl.DataFrame, primary: Endpoint) -> p
     success = pl.when("is_told").then("primary").otherwise("other")
     state = pl.when(success).then(SUCCEEDED).when(pl.col("other") | pl.col("response")).then(RESPONDED)
     return first.select(
-        "patient_id", pl.col("day").cast(pl.Int64), state=state.otherwise(FAILED).cast(pl.Float64)
+        "patient_id",
+        pl.col("day").cast(pl.Int64),
+        state=state.otherwise(FAILED).cast(pl.Float64),
+        told=pl.when("is_told").then("primary"),
     )
 
 
-def _before(
-    patients: pl.DataFrame, states: pl.DataFrame, row: dict[str, int], opens: Array, failed: Array
-) -> Array:
-    """(n, k): the last state recorded before each window opens; at index, by activity."""
+def _course(patients: pl.DataFrame, states: pl.DataFrame, row: dict[str, int]) -> Course:
     is_well = patients.select((pl.col("asks") & ~pl.col("is_active")).fill_null(False)).to_series().to_numpy()
     is_cdi = np.array([is_within(code, "cdi") for code in patients["indication"]], dtype=bool)
-    start = np.where(is_well | is_cdi, SUCCEEDED, FAILED)
-    n, k = opens.shape
     who = np.array([row[p] for p in states["patient_id"]], dtype=int)
-    span = 1e6
-    keys = who * span + states["day"].to_numpy()
-    wanted = np.arange(n)[:, None] * span + np.where(np.isfinite(opens), opens, span - 1)
-    place = np.searchsorted(keys, wanted.ravel(), side="left") - 1
-    mine = (
-        (place >= 0) & (who[np.maximum(place, 0)] == np.repeat(np.arange(n), k))
-        if len(who)
-        else np.zeros(n * k, bool)
+    judged = pl.DataFrame({"row": who, "day": states["day"], "success": states["told"]})
+    return Course(
+        row=who,
+        day=states["day"].to_numpy(),
+        state=states["state"].to_numpy(),
+        start=np.where(is_well | is_cdi, SUCCEEDED, FAILED),
+        judged=judged.drop_nulls("success"),
     )
-    values = states["state"].to_numpy()
-    found = np.where(mine, values[np.maximum(place, 0)] if len(values) else 0.0, np.repeat(start, k)).reshape(
-        n, k
-    )
+
+
+def _before(course: Course, opens: Array, failed: Array) -> Array:
+    """(n, k): the last state recorded before each window opens; at index, by activity."""
+    n, k = opens.shape
+    found = course.at(np.repeat(np.arange(n), k), opens.ravel() - 1).reshape(n, k)
     return np.where(failed[:, None] < opens, FAILED, found)
 
 
-def _seen(ground: Ground, patients: pl.DataFrame, row: dict[str, int]) -> Array:
+def _seen(ground: Ground, patients: pl.DataFrame) -> Array:
     last = ground.records.visits.group_by("patient_id").agg(pl.col("day").max())
     found = patients.select("patient_id").join(last, on="patient_id", how="left").sort("patient_id")
     return found["day"].cast(pl.Float64).fill_null(0.0).clip(lower_bound=0).to_numpy()

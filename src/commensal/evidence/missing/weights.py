@@ -54,8 +54,8 @@ def censoring_weights(
     at : horizon. Uncensored are those with an event by then, and those followed to it or beyond.
     edges : (k + 1,) interval limits, the first 0 and the last at or after ``at``, and
     history : (n, k, p) what is recorded of each patient at the start of each interval: leaving in (edges[j],
-        edges[j + 1]] follows a pooled logistic regression on the interval and that. Without both, the chance of
-        staying is the Kaplan–Meier estimate of censoring, the same for all.
+        edges[j + 1]] follows a pooled logistic regression on the interval and that. Without both, the chance
+        of staying is the Kaplan–Meier estimate of censoring, the same for all.
     truncate_at : weights above this quantile of the positive ones are cut to it; 1 cuts none.
 
     Refuses
@@ -133,11 +133,13 @@ class Retention:
     """A fitted model of leaving over k visits.
 
     ``stayed`` (n, k): chance of being there after each visit, over the visits at which the patient was at
-    risk. ``slopes`` (n, k, q): derivative of its logarithm by the coefficients; ``influence`` (n, q) of each
-    patient on the coefficients, for standard errors that know the weights were estimated.
+    risk; ``chance`` (n, k) of leaving, for everybody. ``slopes`` (n, k, q): derivative of the logarithm of
+    ``stayed`` by the coefficients; ``influence`` (n, q) of each patient on the coefficients, for standard
+    errors that know the weights were estimated.
     """
 
     stayed: Array
+    chance: Array
     slopes: Array
     influence: Array
 
@@ -150,28 +152,33 @@ def retention(at_risk: Array, leaves: Array, *, history: Array) -> Retention:
 
     Refuses (InputError) history that is missing where someone is at risk.
     """
-    row, visit = np.nonzero(at_risk & (leaves & at_risk).any(axis=0))
-    x = history[row, visit]
-    if not np.isfinite(x).all():
+    n, k = at_risk.shape
+    fitted = np.flatnonzero((leaves & at_risk).any(axis=0))
+    if not len(fitted):
+        nothing = np.zeros((n, k))
+        return Retention(nothing + 1, nothing, np.zeros((n, k, 0)), np.zeros((n, 0)))
+    risk = at_risk[:, fitted]
+    x = history[:, fitted]
+    if not np.isfinite(x[risk]).all():
         raise InputError("the history is missing at a visit at risk", expected="a finite number each")
-    kept = np.unique(visit)
-    design = np.zeros((len(row), len(kept) + x.shape[1]))
-    design[np.arange(len(row)), np.searchsorted(kept, visit)] = 1.0
-    centre = x.mean(axis=0) if len(row) else np.zeros(x.shape[1])
-    spread = x.std(axis=0) if len(row) else np.ones(x.shape[1])
-    design[:, len(kept) :] = np.where(spread > 1e-12, (x - centre) / np.where(spread > 1e-12, spread, 1), 0.0)
-    gone = leaves[row, visit].astype(float)
-    if not len(row):
-        empty = np.zeros((*at_risk.shape, 0))
-        return Retention(np.ones(at_risk.shape), empty, np.zeros((len(at_risk), 0)))
-    beta, covariance = logistic_mode(design.T, gone, n_free=len(kept))
-    chance = expit(design @ beta)
-    log_stay, slopes = np.zeros(at_risk.shape), np.zeros((*at_risk.shape, len(beta)))
-    log_stay[row, visit] = np.log1p(-np.minimum(chance, 1 - 1e-9))
-    slopes[row, visit] = -chance[:, None] * design
-    scores = np.zeros((len(at_risk), len(beta)))
-    np.add.at(scores, row, (gone - chance)[:, None] * design)
-    return Retention(np.exp(np.cumsum(log_stay, axis=1)), np.cumsum(slopes, axis=1), scores @ covariance)
+    x = np.where(np.isfinite(x), x, 0.0)
+    spread = x[risk].std(axis=0)
+    x = np.where(spread > 1e-12, (x - x[risk].mean(axis=0)) / np.where(spread > 1e-12, spread, 1), 0.0)
+    own = np.broadcast_to(np.eye(len(fitted)), (n, len(fitted), len(fitted)))
+    design = np.concatenate([own, x], axis=2)
+    gone = leaves[:, fitted]
+    beta, covariance = logistic_mode(design[risk].T, gone[risk].astype(float), n_free=len(fitted))
+    fitted_chance = np.minimum(expit(design @ beta), 1 - 1e-9)
+    at_visit = np.where(risk, fitted_chance, 0.0)
+    stayed, chance = np.zeros((n, k)), np.zeros((n, k))
+    slopes = np.zeros((n, k, len(beta)))
+    stayed[:, fitted] = np.log1p(-at_visit)
+    chance[:, fitted] = fitted_chance
+    slopes[:, fitted] = -at_visit[:, :, None] * design
+    scores = (np.where(risk, gone - fitted_chance, 0.0)[:, :, None] * design).sum(axis=1)
+    return Retention(
+        np.exp(np.cumsum(stayed, axis=1)), chance, np.cumsum(slopes, axis=1), scores @ covariance
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +209,8 @@ def visit_intensity_weights(
     periods : (v,) number of the period of follow-up; rates differ freely between periods.
     truncate_at : as in :func:`censoring_weights`.
 
-    Refuses (InputError) shapes that differ, missing values, durations that are not above 0; RefusedError where
-    there are no visits.
+    Refuses (InputError) shapes that differ, missing values, durations that are not above 0; RefusedError
+    where there are no visits.
 
     Notes
     -----
