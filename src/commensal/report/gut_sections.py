@@ -177,7 +177,7 @@ def _sources(after: pl.DataFrame) -> Figure:
             "Estimated sources of each community after FMT; lines are intervals of a single donor's share."
         )
         return Figure(charts.attribution_stacks(after), caption)
-    donors = after.filter(source_role="donor").group_by("sample_id", "timepoint", "day")
+    donors = after.filter(source_role="donor").group_by("sample_id", "timepoint", "day", maintain_order=True)
     shares = donors.agg(value=pl.col("proportion").sum())
     caption = (
         f"Share of the community from the donor, {n:,} samples after FMT: middle half, median and range."
@@ -208,7 +208,7 @@ def taxa(tables: Tables) -> Section | None:
     rows = tables["taxon_fates"].filter(pl.col("fate").is_in(list(charts.FATES)))
     if rows.is_empty():
         return None
-    counted = rows.group_by("taxon_id", "fate").agg(n=pl.len())
+    counted = rows.group_by("taxon_id", "fate", maintain_order=True).agg(n=pl.len())
     most = pl.concat(
         counted.filter(fate=fate).sort("n", "taxon_id", descending=[True, False]).head(MOST_TAXA)
         for fate in charts.FATES

@@ -37,7 +37,9 @@ def spread(rows: pl.DataFrame, *, title: str, width: int = WIDTH, height: int = 
 
     ``rows`` has timepoint, day and value; time points stand in the order of their first day.
     """
-    order = rows.group_by("timepoint").agg(pl.col("day").median()).sort("day")["timepoint"].to_list()
+    order = (
+        rows.group_by("timepoint").agg(pl.col("day").median()).sort("day", "timepoint")["timepoint"].to_list()
+    )
     return (
         alt.Chart(rows.select("timepoint", "value"))
         .mark_boxplot(
@@ -165,7 +167,7 @@ def _measure_spread(rows: pl.DataFrame, *, title: str) -> Chart:
 
 
 def _threshold(rows: pl.DataFrame) -> Chart:
-    bound = alt.Chart(rows.select("threshold").drop_nulls().unique())
+    bound = alt.Chart(rows.select("threshold").drop_nulls().unique(maintain_order=True))
     return bound.mark_rule(strokeDash=[5, 4], color=PALETTE[1], strokeWidth=2).encode(y="threshold:Q")
 
 
