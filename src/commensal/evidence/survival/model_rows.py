@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from commensal.errors import CommensalError
+from commensal.errors import CommensalError, RefusedError
 from commensal.evidence.designs import Design, design_of
 from commensal.evidence.rows import rows_of
 from commensal.evidence.survival.courses import Course
@@ -98,7 +98,7 @@ Fitter = Callable[[], Any]
 def _models(
     course: Course, complete: pl.DataFrame, design: Design | None, settings: Settings
 ) -> dict[str, tuple[Fitter, str]]:
-    """The two models by name: what fits each (late entry leaves Fine–Gray out), and its method."""
+    """The two models by name: what fits each (Fine–Gray refuses late entry), and its method."""
     entry = complete["entry"]
     is_late = entry.null_count() < len(entry)
     event = complete["event"].to_numpy()
@@ -120,10 +120,14 @@ def _models(
 
     words = CAUSE_SPECIFIC.format(ties=settings.ties.capitalize())
     entered = "; entry at consent (left truncation)" if is_late else ""
-    found: dict[str, tuple[Fitter, str]] = {f"cox_{course.event}": (hazard, words + entered)}
-    if not is_late:
-        found[f"fine_gray_{course.event}"] = (subdistribution, FINE_GRAY)
-    return found
+    return {
+        f"cox_{course.event}": (hazard, words + entered),
+        f"fine_gray_{course.event}": (_not_offered if is_late else subdistribution, FINE_GRAY),
+    }
+
+
+def _not_offered() -> Any:
+    raise RefusedError("patients enter at consent: the method is not offered with late entry")
 
 
 def _effects(
@@ -247,11 +251,10 @@ def _compared(course: Course, *, by: str, least: int) -> list[dict[str, Any]]:
             ),
         )
     }
-    if not is_late:
-        tests["gray"] = (
-            "Gray's test of cumulative incidence, rho 0 (as cmprsk)",
-            lambda: gray_test(used["time"], used["event"], used["level"]),
-        )
+    tests["gray"] = (
+        "Gray's test of cumulative incidence, rho 0 (as cmprsk)",
+        _not_offered if is_late else lambda: gray_test(used["time"], used["event"], used["level"]),
+    )
     return [
         {**cells, "test": name, "method": method, **_result(test, cells, (left_out, course.reason))}
         for name, (method, test) in tests.items()
