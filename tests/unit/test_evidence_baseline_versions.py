@@ -1,4 +1,4 @@
-"""The baseline table weighted and imputed: exact balance, disjoint levels said, nothing dropped in silence."""
+"""The baseline table weighted and imputed: exact balance, disjoint levels said, nobody dropped unsaid."""
 
 import numpy as np
 import polars as pl
