@@ -25,18 +25,23 @@ def cusum_path(observed: Array, when_event: Array, when_none: Array) -> Array:
 
 
 @njit(cache=True)
-def _between(later: Array, value: float, limit: float, step: float) -> float:
-    """Probability of crossing later from this value on; the last node is the value just under the limit."""
-    if value >= limit:
-        return 1.0
-    if value <= 0.0:
-        return later[0]
-    position = value / step
-    below = int(position)
-    if below >= len(later) - 1:
-        return later[-1]
-    part = position - below
-    return later[below] * (1.0 - part) + later[below + 1] * part
+def _add_shifted(now: Array, later: Array, weight: float, shift: float) -> None:
+    """Add ``weight`` times the later probability of crossing, the value moved by ``shift`` nodes.
+
+    At the last node and above the chart has crossed; below the first it stands at 0. The last entry of
+    ``later`` is the value just under the limit.
+    """
+    n_nodes = len(now)
+    whole = int(np.floor(shift))
+    part = shift - whole
+    for j in range(n_nodes):
+        below = j + whole
+        if below >= n_nodes - 1:
+            now[j] += weight
+        elif below < 0:
+            now[j] += weight * later[0]
+        else:
+            now[j] += weight * (later[below] * (1.0 - part) + later[below + 1] * part)
 
 
 @njit(cache=True)
@@ -51,12 +56,9 @@ def cusum_crossing(when_event: Array, when_none: Array, true: Array, limit: floa
     later = np.zeros(n_nodes)
     now = np.empty(n_nodes)
     for t in range(len(true) - 1, -1, -1):
-        p = true[t]
-        for j in range(n_nodes):
-            at = j * step
-            now[j] = p * _between(later, at + when_event[t], limit, step) + (1.0 - p) * _between(
-                later, at + when_none[t], limit, step
-            )
+        now[:] = 0.0
+        _add_shifted(now, later, true[t], when_event[t] / step)
+        _add_shifted(now, later, 1.0 - true[t], when_none[t] / step)
         later, now = now, later
     return later[0]
 
