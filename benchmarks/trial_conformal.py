@@ -1,8 +1,8 @@
 """Coverage of class-conditional conformal sets over replicates: split and cross, and with unequal observing.
 
 Each replicate draws patients with a logistic truth, fits a ridge model, calibrates sets at 90 % and asks 400
-new patients. "unequal" observes patients with a chance that depends on a predictor, and weights by one over it or
-does not.
+new patients. "unequal" observes patients with a chance that depends on a predictor, and weights by one over
+it or does not.
 
 Run: python benchmarks/trial_conformal.py [replicates]   (about two minutes on one quiet core)
 """
@@ -66,7 +66,7 @@ def main() -> None:
     print("| setting | patients | coverage of successes (SE) | of failures (SE) | one outcome alone |")
     print("|---|---:|---:|---:|---:|")
     for setting in SETTINGS:
-        for n in (100, 400):
+        for n in (200, 400):
             found = np.array(engine.map(replicate, [(setting, n)] * n_replicates, seed=SEED))
             shares = []
             for held, asked in ((0, 1), (2, 3)):
