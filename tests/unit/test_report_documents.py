@@ -35,8 +35,8 @@ def estimates() -> pl.DataFrame:
         "n_events": 42,
         "n_missing": 50,
         "estimate": 0.28,
-        "lower": 0.2142753,
-        "upper": 0.3567302,
+        "lower": 0.2143304,
+        "upper": 0.3566565,
     }
     worst = {"n": 200, "n_events": 42, "n_missing": 0, "estimate": 0.21, "lower": 0.16, "upper": 0.27}
     few = {"n": 7, "n_events": 3, "n_missing": 90, "estimate": 3 / 7, "lower": 0.16, "upper": 0.75}
