@@ -66,7 +66,8 @@ def main() -> None:
         gap = abs(fit.residual - theirs.sigma**2) / fit.residual
         print(
             f"{n:>6,} patients × {VISITS} visits: {wall:.2f} s ({cpu:.2f} s CPU, {above:.0f} MB above); "
-            f"mixedlm {other:.2f} s ({other_cpu:.2f} s CPU), {other_cpu / cpu:.1f} ×; residuals differ by {gap:.1e}"
+            f"mixedlm {other:.2f} s ({other_cpu:.2f} s CPU), {other_cpu / cpu:.1f} ×; "
+            f"residuals differ by {gap:.1e}"
         )
 
 
