@@ -146,7 +146,7 @@ def test_gray_without_competing_events_tests_what_log_rank_tests(seed):
 @QUICK
 def test_log_rank_of_two_groups_is_the_score_test_of_cox(seed, late):
     # Exact without ties.
-    d = drawn(seed, late=late)
+    d = drawn(seed, n=150, late=late)
     time = d["time"] + np.random.default_rng(seed).random(len(d["time"])) / 2
     group = d["x"][:, 1]
     rank = log_rank(time, d["event"] == 1, group, entry=d["entry"])
@@ -406,3 +406,16 @@ def test_a_column_that_orders_the_deaths_is_refused_with_counts(seed):
         cox(d["time"], d["event"] == 1, ordered)
     with pytest.raises(RefusedError, match=r"no maximum .* events among 40 patients"):
         fine_gray(d["time"], d["event"] == 1, ordered)
+
+
+def test_a_group_with_every_death_while_both_are_at_risk_is_refused():
+    # Found by the property tests: deaths in both groups, but never in one of them while the other is there.
+    d = drawn(463)
+    time = d["time"] + np.random.default_rng(463).random(40) / 2
+    group = d["x"][:, 1]
+    died = d["event"] == 1
+    assert set(group[died]) == {0.0, 1.0}
+    ahead = {g for t, g in zip(time[died], group[died], strict=True) if len(set(group[time >= t])) == 2}
+    assert len(ahead) == 1
+    with pytest.raises(RefusedError, match="no maximum"):
+        cox(time, died, group)
