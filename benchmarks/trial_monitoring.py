@@ -100,7 +100,8 @@ def main(n_replicates: int) -> None:
     """Print the trial as Markdown."""
     print(
         f"# Monitoring: false alarms and power\n\n{n_replicates} replicates, seed {SEED}; "
-        f"{N_COURSES} courses, {N_DONORS} donors; stated false-alarm rate 5 % over all donors, charts and funnel together.\n"
+        f"{N_COURSES} courses, {N_DONORS} donors; stated false-alarm rate 5 % over all donors, "
+        "charts and funnel together.\n"
     )
     print(
         "| true odds ratio of one donor | any alarm | any CUSUM | any funnel | that donor | its CUSUM |",
