@@ -79,7 +79,7 @@ def conformal(
     >>> y = [0] * 20 + [1] * 20
     >>> p = [i / 40 for i in range(40)]
     >>> conformal(y, p, [0.01, 0.5, 0.99]).labels
-    ['failure', 'either', 'success']
+    ['failure', 'neither', 'success']
     """
     y, p, w = checked(outcome, predicted, weights)
     return cross_conformal(
