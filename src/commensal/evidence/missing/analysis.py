@@ -23,6 +23,7 @@ from commensal.evidence.missing.tipping import departed, verdict
 from commensal.evidence.missing.weighting import Weighting, weighted, weighting_of
 from commensal.evidence.pooling import PooledProportions, pool_proportions
 from commensal.evidence.proportion import wilson
+from commensal.evidence.remission import DUE_UNKNOWN
 from commensal.evidence.rows import rows_of
 from commensal.vocabulary.indications import ancestors, indication, is_within
 
@@ -61,11 +62,10 @@ def missing_outcomes(
     """
     panel = panel_of(ground, settings=settings)
     targets = [t for t in targets_of(ground, panel) if len(t.rows)]
+    nobody = _nobody(ground, targets, settings=settings, level=level)
     if not targets:
-        return {
-            name: rows_of(name, [])
-            for name in ("estimates", "weight_summaries", "imputations", "tipping_points")
-        }
+        empty = ("weight_summaries", "imputations", "tipping_points")
+        return {"estimates": _table("estimates", nobody), **{name: rows_of(name, []) for name in empty}}
     weighting = weighting_of(panel, targets, settings=settings)
     seeds = np.random.SeedSequence((seed, ROOM)).generate_state(2)
     completed, models = imputed_outcomes(
@@ -78,6 +78,7 @@ def missing_outcomes(
     )
     handled = Handled(panel, targets, membership_of(ground, panel), weighting, completed, models)
     estimates, summaries = _estimates(handled, settings=settings, level=level)
+    estimates += nobody
     estimates += _sustained(handled, settings=settings, level=level)
     estimates += _by_intensity(ground, handled, settings=settings, level=level)
     tipping = _tipping(handled, settings=settings, level=level, rng=np.random.default_rng(int(seeds[1])))
@@ -87,6 +88,46 @@ def missing_outcomes(
         "imputations": imputation_rows(models, settings=settings),
         "tipping_points": _table("tipping_points", tipping),
     }
+
+
+def _nobody(ground: Ground, targets: Sequence[Target], *, settings: Settings, level: float) -> list[Row]:
+    """Rows for primary endpoints of which nobody active at baseline is due: a sentence in place of silence."""
+    keys = ["endpoint", "landmark", "indication"]
+    mine = ground.outcomes.filter(pl.col("is_primary") & ~pl.col("is_comparator"))
+    counts = mine.group_by(keys).agg(
+        population=pl.col("population").filter(pl.col("is_active")).drop_nulls().first(),
+        n_untold=(pl.col("is_due").is_null() & pl.col("is_active")).sum(),
+        n_unknown=pl.col("is_active").is_null().sum(),
+        is_steroid_free=pl.col("is_steroid_free").first(),
+    )
+    known = {(t.endpoint, t.landmark, t.indication) for t in targets}
+    rows: list[Row] = []
+    for row in counts.sort(keys).iter_rows(named=True):
+        if (row["endpoint"], row["landmark"], row["indication"]) in known:
+            continue
+        reason = "nobody of this population is due yet"
+        if row["n_untold"]:
+            reason = f"{DUE_UNKNOWN} ({row['n_untold']} patients)"
+        elif row["population"] is None:
+            reason = f"nobody is known to have been active at baseline ({row['n_unknown']} unknown)"
+        free = "; free of steroids" if row["is_steroid_free"] else ""
+        rows += [
+            {
+                "endpoint": row["endpoint"],
+                "landmark": row["landmark"],
+                "population": row["population"] or "active at baseline",
+                "estimand": f"{method}; {settings.words}{free}",
+                "group_variable": "indication",
+                "group_level": row["indication"],
+                "level": level,
+                "n": 0,
+                "n_due": 0,
+                "method": method,
+                "reason": reason,
+            }
+            for method in (IPCW, IMPUTED)
+        ]
+    return rows
 
 
 def _table(name: str, rows: Sequence[Row]) -> pl.DataFrame:

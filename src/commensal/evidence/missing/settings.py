@@ -89,5 +89,5 @@ class Settings:
 
 def _wrong(name: str, value: object, expected: str) -> InputError:
     return InputError(
-        f"{name} = {value!r} in section [estimands]", expected=expected, do="correct the analysis file"
+        f"{name} = {value!r} in section [missing]", expected=expected, do="correct the analysis file"
     )
