@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from commensal.evidence.prediction import (
+    auroc,
     brier,
     calibration,
     censored_brier,
-    concordance,
     decision_curve,
     sample_size,
 )
@@ -51,7 +51,7 @@ def test_integrated_calibration_index_is_that_of_loess(binary):
 def test_brier_concordance_and_net_benefit(binary):
     # R 4.2.2, base arithmetic; net benefits agree with Python dcurves 1.1.7
     assert brier(*binary).score == pytest.approx(0.187482574, rel=1e-6)
-    assert concordance(*binary).estimate == pytest.approx(0.792563651, rel=1e-6)
+    assert auroc(*binary).estimate == pytest.approx(0.792563651, rel=1e-6)
     curve = decision_curve(*binary, thresholds=[0.2, 0.3, 0.5])
     assert curve.model == pytest.approx([0.318125, 0.251071429, 0.1475], rel=1e-6)
     assert curve.treat_all == pytest.approx([0.284375, 0.182142857, -0.145], rel=1e-6)

@@ -10,10 +10,10 @@ from scipy.special import expit, logit
 
 from commensal.evidence.logistic import logistic
 from commensal.evidence.prediction import (
+    auroc,
     brier,
     calibration,
     censored_brier,
-    concordance,
     conformal,
     cross_conformal,
     decision_curve,
@@ -66,7 +66,7 @@ def test_concordance_is_the_share_of_pairs(seed):
             total += w[i] * w[j]
             above += w[i] * w[j] * (p[i] > p[j])
             ties += w[i] * w[j] * (p[i] == p[j])
-    assert concordance(y, p, weights=w).estimate == pytest.approx((above + ties / 2) / total)
+    assert auroc(y, p, weights=w).estimate == pytest.approx((above + ties / 2) / total)
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_bootstrap_measures_equal_those_of_the_repeated_sample(seed):
     for b in range(6):
         mine = weights[b]
         plain = calibration(y, p, weights=mine)
-        assert found["auroc"][b] == pytest.approx(concordance(y, p, weights=mine).estimate)
+        assert found["auroc"][b] == pytest.approx(auroc(y, p, weights=mine).estimate)
         assert found["brier"][b] == pytest.approx(brier(y, p, weights=mine).score)
         assert found["calibration_slope"][b] == pytest.approx(plain.slope, abs=1e-5)
         assert found["calibration_intercept"][b] == pytest.approx(plain.intercept, abs=1e-5)

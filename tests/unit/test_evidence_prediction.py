@@ -16,9 +16,9 @@ from commensal.evidence.covariates import AFTER_INDEX, Covariate
 from commensal.evidence.ground import ground_of
 from commensal.evidence.prediction import (
     Settings,
+    auroc,
     brier,
     calibration,
-    concordance,
     conformal,
     decision_curve,
     prediction_models,
@@ -84,7 +84,7 @@ def test_measures_refuse_what_they_cannot_tell():
     with pytest.raises(RefusedError, match="separate"):
         calibration([0] * 15 + [1] * 15, np.linspace(0.1, 0.9, 30))
     with pytest.raises(RefusedError):
-        concordance([0, 0, 0, 1], [0.1, 0.2, 0.3, 0.4])
+        auroc([0, 0, 0, 1], [0.1, 0.2, 0.3, 0.4])
     with pytest.raises(RefusedError, match="never ruled out"):
         conformal([0] * 30 + [1] * 5, np.linspace(0, 1, 35), [0.5])
     with pytest.raises(InputError):
@@ -107,7 +107,7 @@ def test_a_permuted_outcome_is_not_predicted(learner):
         patients = drawn(250, seed, slope=0.0)
         folds = np.arange(250) % 5
         found = held_out(patients, folds, learner=learner, level=0.9)
-        areas.append(concordance(patients.outcome, found.probability).estimate)
+        areas.append(auroc(patients.outcome, found.probability).estimate)
     # Held-out predictions of a null lie a little below one half: each fold's mean is what the others left.
     assert 0.38 < np.mean(areas) < 0.55
 
@@ -118,7 +118,7 @@ def test_what_is_there_is_predicted_and_calibrated(learner):
     patients = drawn(800, 1, slope=1.2)
     found = held_out(patients, np.arange(800) % 5, learner=learner, level=0.9)
     judged = calibration(patients.outcome, found.probability)
-    assert concordance(patients.outcome, found.probability).estimate > 0.72
+    assert auroc(patients.outcome, found.probability).estimate > 0.72
     assert abs(judged.slope - 1) < 3 * judged.slope_se
     for c, p in ((1, found.p_success), (0, found.p_failure)):
         assert 0.86 < np.mean(p[patients.outcome == c] > 0.1) < 0.95

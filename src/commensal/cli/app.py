@@ -10,6 +10,8 @@ import typer
 from commensal import __version__
 from commensal.cli.care import app as care
 from commensal.cli.communities import app as communities
+from commensal.cli.documents import app as documents
+from commensal.cli.documents import write_documents
 from commensal.cli.options import Out, StudyFolder, date_of
 from commensal.cli.progress import progress, share_of
 
@@ -23,6 +25,7 @@ app = typer.Typer(
 
 app.add_typer(communities)
 app.add_typer(care)
+app.add_typer(documents)
 
 if TYPE_CHECKING:
     from commensal.study import Study
@@ -58,20 +61,23 @@ def demo(
 ) -> None:
     """Simulate a centre, run the whole study, write a report to open.
 
-    The folder holds study/, its truth beside it, results/ and report.html. No patient of it exists.
+    The folder holds study/, its truth beside it, results/, report.html and report.pdf, a summary for patients
+    and every table as CSV. No patient of it exists.
     """
     from commensal.cli.output import new_output, shown
     from commensal.programme import run as run_study
-    from commensal.report import render
     from commensal.simulate import simulate as simulate_study
 
     with new_output(out) as folder, progress() as told:
         counted = share_of(told, "simulating a centre", upto=0.2)
         study = simulate_study(folder / "study", n_patients=patients, seed=seed, on_progress=counted)
         results = run_study(
-            study, folder / "results", on_progress=lambda what, share: told(what, 0.2 + 0.8 * share)
+            study,
+            folder / "results",
+            processes=0,
+            on_progress=lambda what, share: told(what, 0.2 + 0.7 * share),
         )
-        render(results, folder / "report.html")
+        write_documents(results, folder, told=told)
     typer.echo(f"A synthetic centre of {patients:,} patients was simulated and studied.")
     typer.echo(f"Open {shown(out / 'report.html')}")
 
@@ -173,25 +179,41 @@ def run(
         Path | None,
         typer.Option(help="Analysis file (TOML): what differs from the default, fixed before looking."),
     ] = None,
+    registered: Annotated[
+        Path | None,
+        typer.Option(
+            help="The analysis file as laid down before the data were locked; differences are listed."
+        ),
+    ] = None,
     engine: Annotated[str, typer.Option(help="duckdb (here) or spark; the numbers are the same.")] = "duckdb",
+    processes: Annotated[
+        int, typer.Option(help="Processes at work, 0 for all cores; the numbers are the same.", min=0)
+    ] = 0,
 ) -> None:
-    """Run the whole study: result tables and report.html in a new folder.
+    """Run the whole study: result tables, report.html, report.pdf and CSV files in a new folder.
 
     Refuses a study that check finds errors in. What cannot be computed is a row with its reason.
     """
     from commensal.cli.output import new_output, shown
     from commensal.programme import read_analysis
     from commensal.programme import run as run_study
-    from commensal.report import render
     from commensal.study import open_study
 
-    opened, chosen = open_study(study, engine=engine), read_analysis(analysis)
+    opened, chosen = open_study(study, engine=engine), read_analysis(analysis, registered=registered)
     with new_output(out) as folder, progress() as told:
-        render(run_study(opened, folder, analysis=analysis, on_progress=told), folder / "report.html")
-    typer.echo(f"Analysis: {chosen.title} ({chosen.name})")
+        run_study(
+            opened,
+            folder,
+            analysis=analysis,
+            registered=registered,
+            processes=processes,
+            on_progress=lambda what, share: told(what, 0.9 * share),
+        )
+        write_documents(folder, folder, told=told)
+    typer.echo(f"Analysis: {chosen.title} ({chosen.name}, sha256 {chosen.sha256[:12]})")
     for deviation in chosen.deviations:
-        typer.echo(f"  differs from the default: {deviation}")
-    typer.echo(f"Results in {shown(out)}; open {shown(out / 'report.html')}")
+        typer.echo(f"  differs from {chosen.compared_with}: {deviation}")
+    typer.echo(f"Results in {shown(out)}; open {shown(out / 'report.html')} or {shown(out / 'report.pdf')}")
 
 
 @app.command(epilog="Example: commensal trace study/ --donor D07")
@@ -212,19 +234,6 @@ def trace(
     opened = open_study(study)
     found = trace_material(opened, unit=unit, donor=donor, patient=patient)
     typer.echo(in_words(found, clock=opened.manifest.clock))
-
-
-@app.command(epilog="Example: commensal report results/ --out report.html")
-def report(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder of result tables.")],
-    out: Out,
-    patient: Annotated[str | None, typer.Option(help="Draw the page of this recipient only.")] = None,
-) -> None:
-    """Draw the report of a results folder: one page that opens offline. Nothing is computed."""
-    from commensal.cli.output import shown
-    from commensal.report import render
-
-    typer.echo(f"Open {shown(render(results, out, patient=patient))}")
 
 
 @app.command(epilog="Example: commensal serve --demo --port 8000")

@@ -2,14 +2,14 @@
 
 from commensal.evidence.prediction.conformal_sets import ConformalSets, conformal, cross_conformal
 from commensal.evidence.prediction.metrics import (
+    Auroc,
     Brier,
     Calibration,
-    Concordance,
     DecisionCurve,
+    auroc,
     brier,
     calibration,
     censored_brier,
-    concordance,
     decision_curve,
 )
 from commensal.evidence.prediction.models import prediction_models
@@ -17,17 +17,17 @@ from commensal.evidence.prediction.sample_size import SampleSize, sample_size
 from commensal.evidence.prediction.settings import Settings
 
 __all__ = [
+    "Auroc",
     "Brier",
     "Calibration",
-    "Concordance",
     "ConformalSets",
     "DecisionCurve",
     "SampleSize",
     "Settings",
+    "auroc",
     "brier",
     "calibration",
     "censored_brier",
-    "concordance",
     "conformal",
     "cross_conformal",
     "decision_curve",

@@ -54,7 +54,7 @@ class Brier:
 
 
 @dataclass(frozen=True)
-class Concordance:
+class Auroc:
     """Chance that a patient with the outcome has the higher prediction, ties counting one half."""
 
     estimate: float
@@ -272,9 +272,9 @@ def uncensored(times: Array, events: Array, *, at: Array | float) -> Array:
     return after[np.searchsorted(day, at, side="left")]
 
 
-def concordance(
+def auroc(
     outcome: Numbers, predicted: Numbers, *, weights: Numbers | None = None, level: float = 0.95
-) -> Concordance:
+) -> Auroc:
     """Area under the ROC curve of predictions (n,), with DeLong's standard error and logit limits.
 
     Weighted, each pair counts the product of its weights. For outcomes that may be censored see the
@@ -289,7 +289,7 @@ def concordance(
 
     Example
     -------
-    >>> concordance([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).estimate
+    >>> auroc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).estimate
     0.75
     """
     y, p, w = checked(outcome, predicted, weights)
@@ -307,7 +307,7 @@ def concordance(
         for part, values, n in ((cases, above, n_cases), (controls, below, n_controls))
     ]
     se = float(np.sqrt(sum(spread)))
-    return Concordance(area, se, *_logit_limits(area, se, level))
+    return Auroc(area, se, *_logit_limits(area, se, level))
 
 
 def _share_below(points: Array, others: Array, weights: Array) -> Array:
