@@ -2,9 +2,9 @@
 
 Each replicate is a small centre of one indication, simulated afresh with its recorded dropout, read as any
 study is, and estimated three ways at three months, one year and five years: observed cases alone,
-inverse-probability-of-censoring weights, multiple imputation. The truth is that of the scenario: the share in
-remission among all such patients who are due, from one very large centre (a superpopulation, which is what the
-intervals are made for; that of the replicate's own patients would be covered too often).
+inverse-probability-of-censoring weights, multiple imputation. The truth is that of the scenario: the share
+in remission among all such patients who are due, from one very large centre (a superpopulation, which is what
+the intervals are made for; that of the replicate's own patients would be covered too often).
 
 "Jointly" is how often all three intervals cover at once; beside it stands what intervals of 95 % each would
 give, were the method right, at the correlation of its estimates over the replicates.
@@ -25,10 +25,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from scipy.stats import multivariate_normal
 
 from commensal import engine
-from commensal.evidence.ground import ground_of
+from commensal.evidence.cohort import cohort_of
+from commensal.evidence.ground import Ground, ground_of
+from commensal.evidence.landmarks import due_at, windows_of
 from commensal.evidence.missing import Settings
 from commensal.evidence.missing.imputing import imputed_outcomes
 from commensal.evidence.missing.panel import panel_of, targets_of
@@ -41,7 +44,6 @@ from commensal.study import open_study
 
 LANDMARKS = ("M3", "Y1", "Y5")
 METHODS = ("observed cases", "censoring weights", "multiple imputation")
-INDICATION = "functional_constipation"
 LARGE = 40_000
 Z = 1.959963984540054
 
@@ -51,41 +53,31 @@ class Question:
     """What one replicate is made with."""
 
     scenario: str
+    indication: str
     n_patients: int
     settings: Settings
 
 
-def scenario_of(name: str) -> Scenario:
+def scenario_of(name: str, *, indication: str) -> Scenario:
     """A centre of one indication, clinical tables alone; ``informative`` leaves by the unrecorded state."""
     plain, dropout = read_scenario("clinical_only"), read_scenario(name).dropout
-    only = [replace(d, share=1.0) for d in plain.indications if d.code == INDICATION]
+    only = [replace(d, share=1.0) for d in plain.indications if d.code == indication]
     return replace(plain, name=name, dropout=dropout, indications=tuple(only), text="")
 
 
-def truth_of(name: str, *, seed: int, n_patients: int = LARGE) -> np.ndarray:
+def truth_of(name: str, *, indication: str, seed: int, n_patients: int = LARGE) -> np.ndarray:
     """(3,): share in remission at each landmark among the treated, active at baseline and due."""
     with tempfile.TemporaryDirectory() as folder:
-        study = simulate(Path(folder) / "large", n_patients=n_patients, seed=seed, scenario=scenario_of(name))
-        truth = study.truth("patients")
-        index = study.read("patients", columns=["patient_id", "cohort", "index_day"])
-        panel_due = ground_due(study, index)
-        return np.array([_share(truth, panel_due, landmark) for landmark in LANDMARKS])
+        scenario = scenario_of(name, indication=indication)
+        study = simulate(Path(folder) / "large", n_patients=n_patients, seed=seed, scenario=scenario)
+        due = due_at(cohort_of(study), windows=windows_of(None), at=LANDMARKS).filter("is_due")
+        truth = study.truth("patients").filter("is_treated", "is_active_at_baseline")
+        return np.array([_share(truth, due, landmark) for landmark in LANDMARKS])
 
 
-def ground_due(study, index):
-    """[patient_id, landmark] of the windows that had closed."""
-    from commensal.evidence.cohort import cohort_of
-    from commensal.evidence.landmarks import due_at, windows_of
-
-    return due_at(cohort_of(study), windows=windows_of(None), at=LANDMARKS).filter("is_due")
-
-
-def _share(truth, due, landmark: str) -> float:
-    import polars as pl
-
+def _share(truth: pl.DataFrame, due: pl.DataFrame, landmark: str) -> float:
     here = due.filter(pl.col("landmark") == landmark).join(truth, on="patient_id")
-    active = here.filter("is_treated", "is_active_at_baseline")
-    return float(active[f"is_remitted_{landmark}"].mean())
+    return float(here[f"is_remitted_{landmark}"].to_numpy().mean())
 
 
 def replicate(seed: int, _: np.random.Generator, *, question: Question) -> np.ndarray:
@@ -95,13 +87,13 @@ def replicate(seed: int, _: np.random.Generator, *, question: Question) -> np.nd
             Path(folder) / "s",
             n_patients=question.n_patients,
             seed=seed,
-            scenario=scenario_of(question.scenario),
+            scenario=scenario_of(question.scenario, indication=question.indication),
         )
         ground = ground_of(open_study(Path(folder) / "s"), landmarks=LANDMARKS)
         return estimates(ground, settings=question.settings, seed=seed)
 
 
-def estimates(ground, *, settings: Settings, seed: int) -> np.ndarray:
+def estimates(ground: Ground, *, settings: Settings, seed: int) -> np.ndarray:
     """Estimates and limits of one study, NaN where a method refuses."""
     panel = panel_of(ground, settings=settings)
     targets = targets_of(ground, panel)
@@ -134,7 +126,7 @@ def estimates(ground, *, settings: Settings, seed: int) -> np.ndarray:
 def expected_jointly(draws: np.ndarray) -> float:
     """How often three 95 % intervals of a correct method cover at once, at the correlation of the draws."""
     correlation = np.corrcoef(draws, rowvar=False)
-    normal = multivariate_normal(np.zeros(len(correlation)), correlation)
+    normal = multivariate_normal(mean=np.zeros(len(correlation)), cov=correlation)  # pyright: ignore
     k = len(correlation)
     total = 0.0
     # Inclusion and exclusion over the corners of the cube |z| < 1.96.
@@ -173,7 +165,9 @@ def table(found: np.ndarray, truth: np.ndarray, *, name: str) -> list[str]:
         ends = found[:, i, 3]
         ends = ends[~np.isnan(ends[:, 0])]
         bracketed = ((ends[:, 1] <= truth[i]) & (truth[i] <= ends[:, 2])).mean()
-        lines.append(f"| tipping points bracket the truth | {landmark} | {truth[i]:.4f} | | | {bracketed:.3f} | |")
+        lines.append(
+            f"| tipping points bracket the truth | {landmark} | {truth[i]:.4f} | | | {bracketed:.3f} | |"
+        )
     return lines
 
 
@@ -184,16 +178,17 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--imputations", type=int, default=20)
+    parser.add_argument("--indication", default="functional_constipation")
     given = parser.parse_args()
     began = time.time()
     print(
-        f"{given.replicates} replicates of {given.patients} patients ({INDICATION}), seed {given.seed}, "
+        f"{given.replicates} replicates of {given.patients} patients ({given.indication}), seed {given.seed}, "
         f"{given.imputations} imputations; Python {platform.python_version()}, numpy {version('numpy')}, "
         f"scipy {version('scipy')}, polars {version('polars')}; {os.cpu_count()} cores {platform.machine()}\n"
     )
     for k, name in enumerate(("clinical_only", "informative")):
-        truth = truth_of(name, seed=given.seed)
-        question = Question(name, given.patients, Settings(imputations=given.imputations))
+        truth = truth_of(name, indication=given.indication, seed=given.seed)
+        question = Question(name, given.indication, given.patients, Settings(imputations=given.imputations))
         seeds = [given.seed * 1_000_003 + k * 500_000 + r for r in range(given.replicates)]
         found = engine.map(
             partial(replicate, question=question), seeds, seed=given.seed, processes=given.processes

@@ -12,6 +12,8 @@ from commensal.errors import InputError
 
 Array = np.ndarray
 
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -68,6 +70,8 @@ def pool(
     q, u = _checked(estimates, variances, df_complete=df_complete, level=level)
     m = len(q)
     estimate, within, between = q.mean(axis=0), u.mean(axis=0), q.var(axis=0, ddof=1)
+    # Equal estimates differ by rounding alone: that is no variance.
+    between = np.where(np.ptp(q, axis=0) <= ROUNDING * np.abs(estimate), 0.0, between)
     extra = (1 + 1 / m) * between
     variance = within + extra
     share = _ratio(extra, variance)

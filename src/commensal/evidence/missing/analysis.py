@@ -91,7 +91,7 @@ def missing_outcomes(
 
 
 def _nobody(ground: Ground, targets: Sequence[Target], *, settings: Settings, level: float) -> list[Row]:
-    """Rows for primary endpoints of which nobody active at baseline is due: a sentence in place of silence."""
+    """Rows for primary endpoints of which nobody active at baseline is due: words in place of silence."""
     keys = ["endpoint", "landmark", "indication"]
     mine = ground.outcomes.filter(pl.col("is_primary") & ~pl.col("is_comparator"))
     counts = mine.group_by(keys).agg(

@@ -16,6 +16,8 @@ from commensal.evidence.missing.settings import EVENTS, Settings
 Array = np.ndarray
 
 RARE_LEVEL = 20
+PER_COLUMN = 5
+RECORDED = 0.2  # share of those due with a state, for a visit to enter the course
 KIND = {c.name: c.kind for c in COVARIATES}
 
 
@@ -51,21 +53,21 @@ def imputed_outcomes(
     for number, codes in enumerate(_groups([targets[i] for i in asked], settings)):
         mine = [i for i in asked if targets[i].indication in codes]
         rows = np.unique(np.concatenate([_members(panel, codes), *(targets[i].rows for i in mine)]))
-        frame, kinds, predictors, own = _frame(panel, [targets[i] for i in mine], rows, codes, settings)
+        table = _table(panel, [targets[i] for i in mine], rows, codes, settings)
         made = impute(
-            frame,
-            kinds=kinds,
+            table.frame,
+            kinds=table.kinds,
             m=settings.imputations,
             iterations=settings.iterations,
             donors=settings.donors,
-            predictors=predictors,
-            weights=_weights(panel, rows, leaving, [n for n in frame.columns if n.startswith("state ")]),
+            predictors=table.predictors,
+            weights=_weights(panel, rows, leaving, [n for n in table.columns if n.startswith("state ")]),
             seed=int(np.random.SeedSequence((seed, number)).generate_state(1)[0]),
             processes=processes,
         )
         models.append(Model("course of " + ", ".join(codes), codes, made))
         for i in mine:
-            completed[i] = _completed(made, targets[i], rows, is_own=targets[i].landmark in own)
+            completed[i] = _completed(made, targets[i], rows, is_own=targets[i].landmark in table.own)
     return completed, models
 
 
@@ -98,47 +100,91 @@ def _members(panel: Panel, codes: Sequence[str]) -> Array:
     return np.flatnonzero(mine & counts)
 
 
-def _frame(
+@dataclass(eq=False)
+class Table:
+    """A table to impute while it is put together: columns, their kinds, and who predicts whom; ``own`` are
+    the landmarks whose outcome is a column of its own."""
+
+    columns: dict[str, pl.Series]
+    kinds: dict[str, str]
+    predictors: dict[str, list[str]]
+    own: set[str]
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The columns side by side."""
+        return pl.DataFrame(self.columns)
+
+    def afford(self, name: str, *, always: Sequence[str], wanted: Sequence[str]) -> None:
+        """Let ``always`` predict a column, and of ``wanted``, in their order, as many as its data can carry.
+
+        At PER_COLUMN patients of the rarest level a coefficient: with fewer, what is drawn of the
+        coefficients is mostly noise, which pulls every imputed chance toward one half.
+        """
+        counts = self.columns[name].drop_nulls().value_counts()["count"].to_numpy()
+        left = int(counts.min(initial=len(self.columns[name]))) // PER_COLUMN - sum(
+            self._cost(c) for c in always
+        )
+        chosen = list(always)
+        for column in wanted:
+            if self._cost(column) <= left:
+                left -= self._cost(column)
+                chosen.append(column)
+        self.predictors[name] = chosen
+
+    def _cost(self, name: str) -> int:
+        return 1 if self.kinds[name] == "continuous" else self.columns[name].drop_nulls().n_unique() - 1
+
+
+def _table(
     panel: Panel, targets: Sequence[Target], rows: Array, codes: Sequence[str], settings: Settings
-) -> tuple[pl.DataFrame, dict[str, str], dict[str, list[str]], set[str]]:
-    """The table to impute, its kinds, who predicts whom, and the landmarks with a column of their own."""
+) -> Table:
+    """What is imputed together: covariates, the state at every visit, outcomes that it does not tell."""
     base, kinds = _baseline(panel, rows, codes, settings)
-    columns: dict[str, pl.Series] = {c: base[c] for c in base.columns}
-    asked = {t.visit for t in targets}
-    known = (~np.isnan(panel.state[rows])).sum(axis=0)
-    least = [1 if j in asked else settings.least_observed for j in range(len(known))]
-    states = [j for j in range(max(asked) + 1) if known[j] >= least[j]]
+    made = Table({c: base[c] for c in base.columns}, kinds, {}, set())
+    states = _states(panel, targets, rows, settings)
     names = ["state " + panel.visits[j] for j in states]
     for j, name in zip(states, names, strict=True):
-        columns[name] = pl.Series(name, panel.state[rows, j], nan_to_null=True)
+        made.columns[name] = pl.Series(name, panel.state[rows, j], nan_to_null=True)
         # Not ordered: with proportional odds a response short of success turns into success too easily.
-        kinds[name] = "nominal"
-    predictors = {
-        name: [*base.columns, *names[max(k - 1, 0) : k], *names[k + 1 : k + 2]]
-        for k, name in enumerate(names)
-    }
-    own: set[str] = set()
+        made.kinds[name] = "nominal"
     for landmark in dict.fromkeys(t.landmark for t in targets):
         outcome = _spread([t for t in targets if t.landmark == landmark], rows)
-        visit = next(t.visit for t in targets if t.landmark == landmark)
+        visit = panel.visits.index(landmark)
         if visit in states and _says(panel.state[rows, visit], outcome):
-            columns["state " + landmark] = _with_outcome(columns["state " + landmark], outcome)
+            made.columns["state " + landmark] = _with_outcome(made.columns["state " + landmark], outcome)
             continue
-        own.add(landmark)
+        made.own.add(landmark)
         name = "outcome " + landmark
-        columns[name], kinds[name] = pl.Series(name, outcome, nan_to_null=True), "binary"
-        near = [n for n, j in zip(names, states, strict=True) if j in (visit - 1, visit, visit + 1)]
-        predictors[name] = [
-            *base.columns,
-            *near,
-            *[n for n in columns if n.startswith("outcome ") and n != name][-1:],
-        ]
-    course = [n for n in columns if n.startswith(("state ", "outcome "))]
-    columns |= _events(panel, rows)
-    kinds |= {"event": "binary", "cumulative hazard": "continuous"}
+        made.columns[name], made.kinds[name] = pl.Series(name, outcome, nan_to_null=True), "binary"
+        near = [n for n, j in zip(names, states, strict=True) if j in (visit - 1, visit)]
+        made.afford(name, always=near[-1:], wanted=[*near[:-1], *base.columns])
+    for k, name in enumerate(names):
+        made.afford(
+            name,
+            always=names[max(k - 1, 0) : k],
+            wanted=[*base.columns[:1], *names[k + 1 : k + 2], *base.columns[1:]],
+        )
+    course = [n for n in made.columns if n.startswith(("state ", "outcome "))]
+    made.columns |= _events(panel, rows)
+    made.kinds |= {"event": "binary", "cumulative hazard": "continuous"}
     for name in base.columns:
-        predictors[name] = [c for c in (*base.columns, *course, "event", "cumulative hazard") if c != name]
-    return pl.DataFrame(columns), kinds, predictors, own
+        made.predictors[name] = [
+            c for c in (*base.columns, *course, "event", "cumulative hazard") if c != name
+        ]
+    return made
+
+
+def _states(panel: Panel, targets: Sequence[Target], rows: Array, settings: Settings) -> list[int]:
+    """Visits whose state enters: the landmarks asked, and others up to the last where enough is recorded."""
+    asked = {t.visit for t in targets}
+    known = (~np.isnan(panel.state[rows])).sum(axis=0)
+    due = panel.is_due[rows].sum(axis=0)
+    return [
+        j
+        for j in range(max(asked) + 1)
+        if (j in asked and known[j]) or known[j] >= max(settings.least_observed, RECORDED * due[j])
+    ]
 
 
 def _weights(panel: Panel, rows: Array, leaving: Array, names: Sequence[str]) -> dict[str, Array]:
@@ -178,7 +224,8 @@ def _spread(targets: Sequence[Target], rows: Array) -> Array:
 def _baseline(
     panel: Panel, rows: Array, codes: Sequence[str], settings: Settings
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    names = [c for c in settings.covariates if c != "indication"] + (["indication"] if len(codes) > 1 else [])
+    names = [c for c in settings.covariates if c != "indication"]
+    names = ["indication", *names] if len(codes) > 1 else names
     frame = panel.patients[rows].select(names)
     kept: dict[str, pl.Series] = {}
     for name in names:
