@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp
+from math import exp, log
 from typing import Any
 
 import polars as pl
 
 from commensal.report import digits, words
 from commensal.report.charts.evidence import forest, love
-from commensal.report.views import Figure, Section, TableView
+from commensal.report.views import Figure, Notes, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
 Row = dict[str, Any]
@@ -24,6 +24,11 @@ RATIOS = {
     "log-odds": "odds ratio",
 }
 MOST_DRAWN = 40
+DRAWN_AT = "M3"
+# Known at index in every disease, so that forests can be read across.
+DRAWN_TERMS = ("age_at_index_years", "sex", "baseline_severity")
+# Ratios with limits beyond these say nothing and would flatten the picture.
+FURTHEST = log(50)
 NOT_CAUSED = (
     "Associations among patients who were not randomised: a route, a donor or a trait that goes with success "
     "need not bring it about. E-values say how strong an unmeasured confounder would have to be."
@@ -32,14 +37,17 @@ NOT_CAUSED = (
 
 def comparisons(tables: Tables) -> Section | None:
     """Routes and arms compared with overlap weights, beside how alike the weights made the groups."""
-    rows = _of_models(tables["effects"], "route_", "comparator", "negative_control")
+    rows = _of_models(tables["effects"], "route_", "comparator")
     if rows.is_empty():
         return None
+    weighted = _of_models(rows, "route_overlap", "comparator_overlap")
+    drawn = weighted.filter((pl.col("unit") == "risk_difference") & (pl.col("landmark") == DRAWN_AT))
+    at = tables["balance"].filter(pl.col("comparison").str.ends_with(f", {DRAWN_AT}"))
     return Section(
         "comparisons",
         "Routes and arms compared",
         NOT_CAUSED,
-        figures=tuple(f for f in (*_forests(rows, by="endpoint"), *_balance(tables["balance"])) if f),
+        figures=(*_forests(drawn, by="endpoint"), *_balance(at)),
         tables=(
             *_effect_tables(rows, "Comparisons"),
             *_weights(tables["weight_summaries"].filter(analysis="overlap_weights")),
@@ -52,13 +60,20 @@ def predictors(tables: Tables) -> Section | None:
     rows = _of_models(tables["effects"], "predictors")
     if rows.is_empty():
         return None
-    primary = rows.filter(pl.col("landmark") == "M3")
+    drawn = rows.filter(
+        (pl.col("model") == "predictors_imputed")
+        & (pl.col("landmark") == DRAWN_AT)
+        & pl.col("term").is_in(DRAWN_TERMS)
+    )
     return Section(
         "predictors",
         "What goes with success",
         NOT_CAUSED,
-        figures=tuple(_forests(primary if primary.height else rows, by="endpoint")),
-        tables=_effect_tables(rows, "Predictors"),
+        figures=tuple(_forests(drawn, by="endpoint")),
+        tables=(
+            *_effect_tables(rows, "Predictors"),
+            *_effect_tables(_of_models(tables["effects"], "microbiome_"), "Communities and success"),
+        ),
     )
 
 
@@ -82,6 +97,7 @@ def tests(tables: Tables) -> Section | None:
     rows = tables["hypothesis_tests"]
     if rows.is_empty():
         return None
+    notes = Notes()
     cells = tuple(
         (
             words.plain(r["test"]),
@@ -92,12 +108,13 @@ def tests(tables: Tables) -> Section | None:
             digits.whole(r["df"]),
             digits.probability(r["p_value"]),
             digits.fraction(r["n_events"], r["n"]),
-            r["reason"] or r["method"] or "",
+            notes.mark(r["reason"] or r["method"]),
         )
         for r in rows.iter_rows(named=True)
     )
     head = ("Test", "Of", "Landmark", "Between", "Statistic", "df", "p", "Events / n", "")
-    table = TableView("Tests", head, cells, frozenset({4, 5, 6, 7}), is_folded=True)
+    numeric = frozenset({4, 5, 6, 7})
+    table = TableView("Tests", head, cells, numeric, is_folded=True, notes=notes.texts)
     lead = "Many tests stand here: of twenty true null hypotheses one falls below 0.05 by chance."
     return Section("tests", "Tests", lead, tables=(table,))
 
@@ -105,7 +122,7 @@ def tests(tables: Tables) -> Section | None:
 def time_models(tables: Tables) -> Section | None:
     """Models of the time to remission and to relapse."""
     rows = tables["effects"].filter(pl.col("unit").str.contains("hazard") & pl.col("landmark").is_null())
-    rows = rows.filter(~_is_of(rows, "route_", "comparator", "negative_control"))
+    rows = rows.filter(~_is_of(rows, "route_", "comparator"))
     if rows.is_empty():
         return None
     return Section(
@@ -128,6 +145,10 @@ def _of_models(rows: pl.DataFrame, *starts: str) -> pl.DataFrame:
 def _forests(rows: pl.DataFrame, *, by: str) -> list[Figure]:
     """One forest for each unit, the ratios as ratios."""
     drawn = rows.filter(pl.col("estimate").is_not_null() & pl.col("lower").is_not_null())
+    is_far = pl.col("unit").is_in(list(RATIOS)) & (
+        pl.max_horizontal(pl.col("lower").abs(), pl.col("upper").abs()) > FURTHEST
+    )
+    drawn = drawn.filter(~is_far)
     made = []
     for (unit,), part in drawn.partition_by("unit", maintain_order=True, as_dict=True).items():
         shown = part.head(MOST_DRAWN)
@@ -159,6 +180,9 @@ def _shown(value: float | None, unit: str | None) -> float | None:
 
 
 def _effect_tables(rows: pl.DataFrame, caption: str) -> tuple[TableView, ...]:
+    if rows.is_empty():
+        return ()
+    notes = Notes()
     cells = tuple(
         (
             words.endpoint(r["endpoint"] or ""),
@@ -171,7 +195,7 @@ def _effect_tables(rows: pl.DataFrame, caption: str) -> tuple[TableView, ...]:
             digits.probability(r["p_value"]),
             digits.number(r["e_value"], digits=1),
             digits.fraction(r["n_events"], r["n"]),
-            r["reason"] or "",
+            notes.mark(r["reason"]),
         )
         for r in rows.iter_rows(named=True)
     )
@@ -179,7 +203,8 @@ def _effect_tables(rows: pl.DataFrame, caption: str) -> tuple[TableView, ...]:
         *("Endpoint", "Landmark", "Term", "Model", "As", "Estimate", "95 % interval", "p", "E-value"),
         *("Events / n", "Notes"),
     )
-    return (TableView(caption, head, cells, frozenset(range(5, 10)), is_folded=True),)
+    numeric = frozenset(range(5, 10))
+    return (TableView(caption, head, cells, numeric, is_folded=True, notes=notes.texts),)
 
 
 def _balance(rows: pl.DataFrame) -> list[Figure]:
@@ -242,6 +267,7 @@ def _caterpillar(rows: pl.DataFrame) -> Figure | None:
 def _components(rows: pl.DataFrame) -> TableView | None:
     if rows.is_empty():
         return None
+    notes = Notes()
     cells = tuple(
         (
             words.endpoint(r["endpoint"] or ""),
@@ -254,7 +280,7 @@ def _components(rows: pl.DataFrame) -> TableView | None:
             digits.whole(r["n_levels"]),
             digits.fraction(r["n_events"], r["n"]),
             words.plain(r["verdict"]),
-            r["reason"] or "",
+            notes.mark(r["reason"]),
         )
         for r in rows.iter_rows(named=True)
     )
@@ -262,12 +288,13 @@ def _components(rows: pl.DataFrame) -> TableView | None:
         *("Endpoint", "Landmark", "Between", "Variance", "95 % interval", "Probability of none"),
         *("Permutation p", "Levels", "Events / n", "Verdict", "Notes"),
     )
-    return TableView("Whether they differ", head, cells, frozenset(range(3, 9)))
+    return TableView("Whether they differ", head, cells, frozenset(range(3, 9)), notes=notes.texts)
 
 
 def _donor_table(rows: pl.DataFrame) -> TableView | None:
     if rows.is_empty():
         return None
+    notes = Notes()
     cells = tuple(
         (
             r["donor_id"],
@@ -277,9 +304,10 @@ def _donor_table(rows: pl.DataFrame) -> TableView | None:
             digits.number(_shown(r["effect"], "log-odds"), digits=2),
             digits.span(_shown(r["lower"], "log-odds"), _shown(r["upper"], "log-odds"), digits=2),
             digits.fraction(r["n_events"], r["n"]),
-            r["reason"] or "",
+            notes.mark(r["reason"]),
         )
         for r in rows.iter_rows(named=True)
     )
     head = ("Donor", "Indication", "Endpoint", "Landmark", "Odds ratio", "95 % interval", "Events / n", "")
-    return TableView("Donor effects", head, cells, frozenset({4, 5, 6}), is_folded=True)
+    numeric = frozenset({4, 5, 6})
+    return TableView("Donor effects", head, cells, numeric, is_folded=True, notes=notes.texts)

@@ -84,9 +84,9 @@ def missing_data(tables: Tables) -> Section | None:
     return Section(
         "missing-data",
         "What unobserved outcomes could change",
-        "Weighting and imputation are right if leaving depends on what was recorded before. Nothing in the "
-        "data can prove that. The worst and the best case need no assumption; the tipping point says how much "
-        "worse the unobserved would have to fare to change what one concludes.",
+        "Weighting and imputation are right if leaving depends on what was recorded before. Nothing in "
+        "the data can prove that. The worst and the best case need no assumption; the tipping point says how "
+        "much worse the unobserved would have to fare to change what one concludes.",
         figures=tuple(f for f in (_figure(primary), _tipping(tables["tipping_points"])) if f),
         tables=tuple(
             t

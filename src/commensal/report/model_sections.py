@@ -9,7 +9,7 @@ import polars as pl
 
 from commensal.report import digits, words
 from commensal.report.charts.evidence import calibration, decisions
-from commensal.report.views import Figure, Section, TableView
+from commensal.report.views import Figure, Notes, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
 Row = dict[str, Any]
@@ -96,6 +96,7 @@ def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
 
 
 def _table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> TableView:
+    notes = Notes()
     lines: dict[tuple[str, str], dict[str, Row]] = {}
     for r in rows.iter_rows(named=True):
         lines.setdefault((r["model"], r["validation"]), {})[r["measure"]] = r
@@ -105,12 +106,12 @@ def _table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> TableView:
             VALIDATIONS.get(validation, words.plain(validation)),
             *_size(found),
             *(_estimate(found.get(measure)) for measure in MEASURES),
-            "; ".join(dict.fromkeys(r["reason"] for r in found.values() if r["reason"])),
+            notes.mark("; ".join(dict.fromkeys(r["reason"] for r in found.values() if r["reason"]))),
         )
         for (model, validation), found in lines.items()
     )
     head = ("Model", "Judged on", "Events / n", *MEASURES.values(), "Notes")
-    return TableView(caption, head, cells, frozenset(range(2, 8)), is_folded)
+    return TableView(caption, head, cells, frozenset(range(2, 8)), is_folded, notes.texts)
 
 
 def _size(found: Mapping[str, Row]) -> tuple[str]:

@@ -87,8 +87,12 @@ def _paths(rows: pl.DataFrame) -> Figure | None:
 
 
 def _units(rows: pl.DataFrame) -> TableView | None:
-    if rows.is_empty():
+    # A lot has a handful of courses; those without a figure are counted, not listed.
+    listed = rows.filter(pl.col("ratio").is_not_null() | (pl.col("dimension") != "lot"))
+    if listed.is_empty():
         return None
+    n_unlisted = rows.height - listed.height
+    notes = (f"{n_unlisted:,} lots with too few courses for a figure are not listed.",) if n_unlisted else ()
     cells = tuple(
         (
             words.plain(r["dimension"]),
@@ -102,10 +106,11 @@ def _units(rows: pl.DataFrame) -> TableView | None:
             words.plain(r["verdict"]),
             r["reason"] or "",
         )
-        for r in rows.iter_rows(named=True)
+        for r in listed.iter_rows(named=True)
     )
     head = (
         *("Unit", "Which", "Outcome", "Observed", "Expected", "Ratio", "95 % interval", "Power"),
         *("Verdict", "Notes"),
     )
-    return TableView("Observed against expected", head, cells, frozenset(range(3, 8)), is_folded=True)
+    numeric = frozenset(range(3, 8))
+    return TableView("Observed against expected", head, cells, numeric, is_folded=True, notes=notes)

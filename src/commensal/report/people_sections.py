@@ -22,7 +22,7 @@ PURPOSE = (
 def summary(tables: Tables) -> Section:
     """The head of the page: what was studied, and the counts of the main line of the flow."""
     facts = dict(tables["provenance"].select("item", "value").iter_rows())
-    line, _ = _split(tables["flow"].filter(pl.col("reason").is_null()).sort("position").to_dicts())
+    line, _ = _split(_patients(tables["flow"]).filter(pl.col("reason").is_null()).to_dicts())
     tiles = tuple((digits.whole(step["n"]), step["label"]) for step in line)
     notes = tuple(value for item, value in facts.items() if item.startswith("note_") and value)
     return Section("top", _title(tables, facts.get("origin")), PURPOSE, cautions=notes, tiles=tiles)
@@ -39,17 +39,49 @@ def _title(tables: Tables, origin: str | None) -> str:
 
 def flow(tables: Tables) -> Section | None:
     """The flow diagram: a line of boxes, those who left beside each, and the landmarks as branches."""
-    rows = tables["flow"].sort("position")
+    rows = _patients(tables["flow"])
     if rows.is_empty():
         return None
-    main = rows.filter(pl.col("reason").is_null()).to_dicts()
-    line, branches = _split(main)
+    line, branches = _split(rows.filter(pl.col("reason").is_null()).to_dicts())
     return Section(
         "flow",
         "Who was studied",
         boxes=tuple(_box(rows, step) for step in line),
         branches=tuple(_box(rows, step) for step in branches),
+        tables=_rules(rows),
     )
+
+
+def donor_flow(tables: Tables) -> Section | None:
+    """The flow of donors: screened, accepted, used."""
+    rows = tables["flow"].filter(_IS_DONOR).sort("position")
+    if rows.is_empty():
+        return None
+    line = rows.filter(pl.col("reason").is_null()).to_dicts()
+    boxes = tuple(_box(rows, step) for step in line)
+    return Section("donor-flow", "Whose stool was given", boxes=boxes)
+
+
+_IS_DONOR = pl.col("step_id").str.starts_with("donors")
+# A rule's own box: how many do not meet it, or cannot be judged by it.
+_IS_RULE = pl.col("step_id").str.contains(":(INC|EXC)")
+
+
+def _patients(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(~_IS_DONOR).sort("position")
+
+
+def _rules(rows: pl.DataFrame) -> tuple[TableView, ...]:
+    kept = rows.filter(_IS_RULE)
+    if kept.is_empty():
+        return ()
+    cells = []
+    for r in kept.iter_rows(named=True):
+        rule_id, _, verdict = r["step_id"].split(":")[1].partition("_")
+        cells.append((words.rule(rule_id), words.VERDICTS[verdict], digits.whole(r["n"])))
+    head = ("Rule", "Verdict", "Patients")
+    caption = "Rules of the study: not met, or not judged for want of an answer (nobody is left out)"
+    return (TableView(caption, head, tuple(cells), frozenset({2}), is_folded=True),)
 
 
 def _split(main: list[Row]) -> tuple[list[Row], list[Row]]:
@@ -59,7 +91,8 @@ def _split(main: list[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def _box(rows: pl.DataFrame, step: Row) -> Box:
-    side = rows.filter(pl.col("reason").is_not_null() & (pl.col("parent_id") == step["step_id"]))
+    beside = pl.col("reason").is_not_null() & (pl.col("parent_id") == step["step_id"])
+    side = rows.filter(beside & ~_IS_RULE)
     left = tuple((r["label"], digits.whole(r["n"])) for r in side.iter_rows(named=True))
     return Box(step["label"], digits.whole(step["n"]), left)
 
@@ -93,9 +126,15 @@ def baseline(tables: Tables) -> Section | None:
     rows = tables["baseline"]
     if rows.is_empty():
         return None
+    observed = rows.filter(version="observed")
     views = tuple(
-        _baseline_table(rows.filter(pl.col("group_variable") == variable), variable)
-        for variable in rows["group_variable"].unique(maintain_order=True)
+        _baseline_table(observed.filter(pl.col("group_variable") == variable), variable)
+        for variable in observed["group_variable"].unique(maintain_order=True)
+    )
+    views += tuple(
+        _version(rows.filter(version=version), caption)
+        for version, caption in VERSIONS.items()
+        if version in set(rows["version"])
     )
     return Section(
         "baseline",
@@ -103,6 +142,35 @@ def baseline(tables: Tables) -> Section | None:
         "Continuous characteristics: median (quartiles). Others: count (share of those known).",
         tables=views,
     )
+
+
+VERSIONS = {
+    "weighted": "Baseline with overlap weights: the groups made alike",
+    "imputed": "Baseline with missing values imputed",
+}
+
+
+def _version(rows: pl.DataFrame, caption: str) -> TableView:
+    """Weighted or imputed means and shares, a column for each group, and how far the groups differ."""
+    groups = rows["group_level"].unique(maintain_order=True).to_list()
+    cells = []
+    for name, level in rows.select("variable", "level").unique(maintain_order=True).iter_rows():
+        picked = rows.filter((pl.col("variable") == name) & pl.col("level").eq_missing(pl.lit(level)))
+        by_group = {r["group_level"]: r for r in picked.iter_rows(named=True)}
+        apart = next((r["standardised_difference"] for r in by_group.values()), None)
+        shown = (_mean(by_group.get(g)) for g in groups)
+        cells.append((_line_name(name, level, picked), *shown, digits.number(apart, digits=2)))
+    head = ("", *(words.plain(g) for g in groups), "Standardised difference")
+    notes = tuple(dict.fromkeys(rows["reason"].drop_nulls()))
+    return TableView(caption, head, tuple(cells), frozenset(range(1, len(head))), is_folded=True, notes=notes)
+
+
+def _mean(r: Row | None) -> str:
+    if r is None:
+        return digits.DASH
+    if r["level"] is not None:
+        return digits.percent(r["proportion"])
+    return f"{digits.number(r['mean'])} ({digits.number(r['standard_deviation'])})"
 
 
 def _baseline_table(rows: pl.DataFrame, variable: str) -> TableView:

@@ -16,7 +16,7 @@ from commensal.report.missing_sections import follow_up, missing_data
 from commensal.report.model_sections import models
 from commensal.report.monitor_sections import monitoring
 from commensal.report.outcome_sections import remission, reported
-from commensal.report.people_sections import PURPOSE, baseline, evidence_status, flow, summary
+from commensal.report.people_sections import PURPOSE, baseline, donor_flow, evidence_status, flow, summary
 from commensal.report.plan_sections import care_plan, replan
 from commensal.report.score_sections import scores
 from commensal.report.views import Section, TableView
@@ -46,6 +46,7 @@ def sections_of(tables: Tables) -> list[Section]:
     made = [
         summary(tables),
         flow(tables),
+        donor_flow(tables),
         evidence_status(tables),
         baseline(tables),
         follow_up(tables),

@@ -23,6 +23,22 @@ class TableView:
     notes: tuple[str, ...] = ()
 
 
+class Notes:
+    """Remarks of a table, numbered as they first occur, so that a cell holds a number and not a paragraph."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, remark: str | None) -> str:
+        """The number a remark stands under; nothing where there is none."""
+        return f"note {self._numbers.setdefault(remark, len(self._numbers) + 1)}" if remark else ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The remarks in the order of their numbers."""
+        return tuple(self._numbers)
+
+
 @dataclass(frozen=True)
 class Figure:
     """A picture with its caption, which is what a screen reader says for it too, and a table under it."""
