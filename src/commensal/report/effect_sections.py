@@ -167,7 +167,15 @@ def _drawn(r: Row, *, by: str) -> Row:
 
 
 def _term(r: Row) -> str:
-    return f"{words.plain(r['term'])} {r['contrast'] or ''}".strip()
+    """Term and contrast; of a compared route the contrast alone, which names the groups."""
+    if r["term"].startswith(("route,", "arm")):
+        return _said(r["contrast"])
+    return f"{words.plain(r['term'])} {_said(r['contrast'])}".strip()
+
+
+def _said(contrast: str | None) -> str:
+    """A contrast with its codes in words."""
+    return " ".join(words.plain(w) if "_" in w else w for w in (contrast or "").split(" "))
 
 
 def _unit(unit: str | None) -> str:
@@ -214,7 +222,7 @@ def _balance(rows: pl.DataFrame) -> list[Figure]:
         frame = pl.DataFrame(
             [
                 {
-                    "y": f"{words.plain(r['covariate'])} {r['level'] or ''}".strip(),
+                    "y": f"{words.plain(r['covariate'])} {words.level(r['covariate'], r['level'])}".strip(),
                     "weighting": {"none": "As treated", "overlap": "With overlap weights"}[r["weighting"]],
                     "standardised_difference": r["standardised_difference"],
                 }

@@ -127,7 +127,11 @@ def _figure(rows: pl.DataFrame) -> Figure | None:
     chart = charts.intervals(
         frame, y="disease", series="handling", panel="landmark", panels=shown, x_title=""
     )
-    return Figure(chart, "The primary endpoint by handling of the unobserved, with 95 % intervals.")
+    caption = (
+        "The primary endpoint by handling of the unobserved, with 95 % intervals. Observed cases leave out "
+        "those who died; the others count death as the analysis file says."
+    )
+    return Figure(chart, caption)
 
 
 def _tipping(rows: pl.DataFrame) -> Figure | None:

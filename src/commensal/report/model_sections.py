@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ MEASURES = {
     "ici": "ICI",
     "brier": "Brier",
 }
+LEARNERS = ("ridge", "boosting")
 STRATEGIES = {"model": "By the model", "all": "All", "none": "None"}
 
 
@@ -59,7 +61,13 @@ def models(tables: Tables) -> Section | None:
 
 
 def _name(model: str) -> str:
-    return words.plain(model)
+    """A model's name for a reader: of whom, when, and by which learner."""
+    parts = re.sub(r"_v\d+$", "", model).split("_")
+    learner = parts.pop(0) if parts[0] in LEARNERS else None
+    at = words.landmark(parts.pop()) if parts[-1] in words.LANDMARKS else None
+    code = "_".join(parts)
+    who = "All indications" if code == "all" else words.short(code)
+    return ", ".join(filter(None, (who, at, learner)))
 
 
 def _calibration(rows: pl.DataFrame) -> Figure | None:

@@ -25,7 +25,7 @@ def monitoring(tables: Tables) -> Section | None:
         "Monitoring",
         "Observed against expected, patients of the unit left out of the expectation. An alarm asks a person "
         "to look; the absence of one proves nothing where the power is low.",
-        tiles=(("Alarms", digits.whole(alarms.height)),),
+        tiles=((digits.whole(alarms.height), "Alarms"),),
         figures=tuple(f for f in (_funnel(funnels), _paths(tables["monitors"])) if f),
         tables=tuple(t for t in (_alarms(alarms), _units(funnels)) if t),
     )
@@ -81,7 +81,10 @@ def _paths(rows: pl.DataFrame) -> Figure | None:
         .head(MOST_PATHS)
     )
     drawn = rows.join(nearest.select(keys), on=keys, how="semi")
-    names = [f"{words.plain(r['dimension'])} {r['unit_id']}" for r in drawn.iter_rows(named=True)]
+    names = [
+        f"{words.plain(r['dimension'])} {words.level(r['dimension'], r['unit_id'])}"
+        for r in drawn.iter_rows(named=True)
+    ]
     chart = paths(drawn.with_columns(panel=pl.Series(names)), panel="panel")
     return Figure(chart, f"The {nearest.height} charts that come nearest to their limit (broken line).")
 

@@ -198,18 +198,20 @@ def _hazard(compared: _Compared, *, settings: Settings, level: float) -> dict[st
 
 
 def _cells(contrast: Contrast, unit: str, share: float, *, level: float) -> dict[str, Any]:
+    """The cells of a contrast of second less first, turned round: a name says first against second."""
+    estimate, lower, upper = -contrast.estimate, -contrast.upper, -contrast.lower
     cells = {
-        "estimate": contrast.estimate,
+        "estimate": estimate,
         "se": contrast.se,
-        "lower": contrast.lower,
-        "upper": contrast.upper,
+        "lower": lower,
+        "upper": upper,
         "p_value": contrast.p_value,
         "level": level,
         "unit": unit,
-        "statistic": contrast.estimate / contrast.se if contrast.se > 0 else None,
+        "statistic": estimate / contrast.se if contrast.se > 0 else None,
     }
     if unit != "risk_difference":
-        ratios = np.exp([contrast.estimate, contrast.lower, contrast.upper])
+        ratios = np.exp([estimate, lower, upper])
         scale = unit.removeprefix("log_")
         found = e_value(*ratios[:1], lower=ratios[1], upper=ratios[2], scale=scale, is_common=share > 0.15)
         cells |= {"e_value": found.estimate, "e_value_limit": found.limit}
@@ -234,10 +236,7 @@ def _effects(
         "reason": reason,
     }
     # The unit keeps rows of one comparison apart: it belongs to the term.
-    made = [
-        {**shared, **row, "term": f"route, {row['unit']}", "contrast": f"{compared.name}, second less first"}
-        for row in rows
-    ]
+    made = [{**shared, **row, "term": f"route, {row['unit']}", "contrast": compared.name} for row in rows]
     return pl.DataFrame(made, infer_schema_length=None)
 
 

@@ -84,7 +84,7 @@ def calibration(rows: pl.DataFrame, *, panel: str) -> Chart:
     even = base.mark_line(color=SOFT, strokeDash=[4, 4]).encode(y="predicted:Q")
     band = base.mark_area(opacity=0.2, color=PALETTE[0]).encode(y="lower:Q", y2="upper:Q")
     line = base.mark_line(strokeWidth=2, color=PALETTE[0]).encode(y=y)
-    return _panels(even + band + line, panel, height=150)
+    return _panels(even + band + line, panel, columns=3, height=150)
 
 
 def decisions(rows: pl.DataFrame, *, panel: str) -> Chart:
@@ -100,10 +100,10 @@ def decisions(rows: pl.DataFrame, *, panel: str) -> Chart:
             x=alt.X("threshold:Q", title="Threshold", axis=alt.Axis(format="%", tickCount=4)),
             y=alt.Y("net_benefit:Q", title=None, axis=alt.Axis(tickCount=3)),
             color=alt.Color("strategy:N", sort=names, scale=_colours(names), title=None),
-            strokeDash=alt.StrokeDash("strategy:N", sort=names, title=None),
+            strokeDash=alt.StrokeDash("strategy:N", sort=names, legend=None),
         )
     )
-    return _panels(lines, panel)
+    return _panels(lines, panel, columns=3)
 
 
 def funnel(rows: pl.DataFrame, *, panel: str) -> Chart:
@@ -126,7 +126,8 @@ def funnel(rows: pl.DataFrame, *, panel: str) -> Chart:
         color=alt.Color("verdict:N", scale=_colours(names), title=None),
         shape=alt.Shape("verdict:N", scale=_shapes(names), title=None),
     )
-    return _panels(alt.layer(*layers, even, points), panel, columns=2, height=220)
+    drawn = _panels(alt.layer(*layers, even, points), panel, columns=2, height=220)
+    return drawn.resolve_scale(x="independent", y="independent")
 
 
 def paths(rows: pl.DataFrame, *, panel: str) -> Chart:
@@ -139,7 +140,7 @@ def paths(rows: pl.DataFrame, *, panel: str) -> Chart:
         y=alt.Y("statistic:Q", title=None, axis=alt.Axis(tickCount=3))
     )
     limit = base.mark_line(color=PALETTE[1], strokeDash=[4, 4]).encode(y="limit:Q")
-    return _panels(line + limit, panel)
+    return _panels(line + limit, panel).resolve_scale(x="independent", y="independent")
 
 
 def changes(rows: pl.DataFrame, *, panel: str, landmarks: list[str]) -> Chart:
@@ -165,7 +166,7 @@ def changes(rows: pl.DataFrame, *, panel: str, landmarks: list[str]) -> Chart:
 
 
 def _panels(chart: Chart, panel: str, *, columns: int = ACROSS, height: int = 110) -> Chart:
-    sized = chart.properties(width=WIDTH // columns - (20 if columns == ACROSS else 60), height=height)
+    sized = chart.properties(width=WIDTH // columns - (20 if columns == ACROSS else 45), height=height)
     facet = alt.Facet(f"{panel}:N", title=None, sort=None)
     return sized.facet(facet=facet, columns=columns)
 
