@@ -1,7 +1,7 @@
 """Grouped counts of a study of any size: who is due, seen, lost or dead at each landmark, and person-time.
 
-Everything up to the counts runs on the study's engine (DuckDB here, Spark in a network of hospitals); only the
-counts cross back, one row per stratum, day of leaving and event. They are sufficient for Kaplan–Meier curves,
+Everything up to the counts runs on the study's engine (DuckDB here, Spark in a network of hospitals); only
+the counts cross back, one row per stratum, day of leaving and event. They are sufficient for Kaplan–Meier curves,
 Aalen–Johansen curves, log-rank tests, rates and completeness of follow-up at any size.
 """
 
@@ -12,18 +12,24 @@ from collections.abc import Sequence
 import narwhals as nw
 import polars as pl
 
-from commensal import engine as engines
 from commensal.evidence.landmarks import UNKNOWN_COHORT
 from commensal.study import Study
 from commensal.study.calendar import Lazy
 
-# What a patient's record says of follow-up, as small numbers: they are compared millions of times.
-CONTACT, VISIT, DEATH, LOSS, WITHDRAWAL = 0, 1, 2, 3, 4
-DISPOSITIONS = {"death": DEATH, "lost_to_follow_up": LOSS, "withdrawal": WITHDRAWAL}
+# What ends person-time by name, and what proves that somebody was alive and in touch.
+EXITS = {"days_to_death": "death", "days_to_loss": "lost_to_follow_up", "days_to_withdrawal": "withdrawal"}
+IN_TOUCH = ("death", "last_contact")
+CONTACTS = (
+    ("sessions", "administered_day"),
+    ("adverse_events", "began_day"),
+    ("samples", "collected_day"),
+)
 STATES = ("due", "seen", "dead", "withdrawn", "lost")
-# A slot is a day since index in a cohort: one number that a window is looked up by.
+# A slot is a day since index, moved by a number of its own for each set of windows: one number says both.
 SPAN = 1_000_000
-PART = 250_000
+# Patients counted at once, which bounds the memory; each part reads anew what is not sorted by patient.
+PART = 500_000
+SAMPLED = 100
 
 Among = tuple[str | None, str | None]
 
@@ -39,9 +45,9 @@ def cohort_counts(
 
     Everyone in the study counts. ``time`` is the last day of person-time since index (as ``end_day`` of
     :func:`cohort.cohort_of`; null where it cannot be told), ``event`` 1 for a death by that day, 0 censored.
-    ``n_unknown`` are those of whom nobody can say whether they were due. At each landmark a patient who is due
-    was seen in the window, or was dead, withdrawn or lost by its close (the first that holds, in this order);
-    the others who are due missed it. ``by`` are columns of ``patients``. ``windows`` as made by
+    ``n_unknown`` are those of whom nobody can say whether they were due. At each landmark a patient who is
+    due was seen in the window, or was dead, withdrawn or lost by its close (the first that holds, in this
+    order); the others who are due missed it. ``by`` are columns of ``patients``. ``windows`` as made by
     :func:`landmarks.windows_of`.
     """
     parts = [_counted(study, among, windows=windows, at=at, by=by) for among in _parts_of(study)]
@@ -50,13 +56,11 @@ def cohort_counts(
 
 
 def _parts_of(study: Study) -> list[Among]:
-    """Ranges of patients that are counted one after another: small ones stay in the processor's cache.
-
-    Spark does that by itself.
-    """
+    """Ranges of patients that are counted one after another. Spark divides the work by itself."""
     if study.engine == "spark" or study.folder is None:
         return [(None, None)]
-    edges = study.read("patients", columns=["patient_id"])["patient_id"].sort().gather_every(PART)[1:]
+    sampled = study.read("patients", columns=["patient_id"])["patient_id"].gather_every(SAMPLED)
+    edges = sampled.sort().gather_every(PART // SAMPLED)[1:]
     return list(zip([None, *edges], [*edges, None], strict=True))
 
 
@@ -67,7 +71,7 @@ def _counted(
     names = ["unknown", *(f"{state}_{landmark}" for landmark in at for state in STATES)]
     counted = spans.group_by(*by, "time", "event").agg(
         nw.len().cast(nw.Int64).alias("n"),
-        *(nw.col(f"is_{name}").cast(nw.Int64).sum().cast(nw.Int64).alias(f"n_{name}") for name in names),
+        *(nw.col(f"is_{name}").cast(nw.Int32).sum().cast(nw.Int64).alias(f"n_{name}") for name in names),
     )
     return counted.collect("polars").to_native()
 
@@ -81,92 +85,99 @@ def _within(frame: Lazy, among: Among) -> Lazy:
 def patient_spans(
     study: Study, *, windows: pl.DataFrame, at: Sequence[str], among: Among = (None, None)
 ) -> Lazy:
-    """Return one lazy row per patient: its days of leaving since index, and whether it was seen in each window.
+    """Return one lazy row per patient: days of leaving since index, and whether seen in each window.
 
-    Columns: those of ``patients``, days_to_death, days_to_loss, days_to_withdrawal, last_known_day, cut_day, and
-    for each landmark is_in_ (1, 0, or null without any record).
+    Columns: those of ``patients``, days_to_death, days_to_loss, days_to_withdrawal, last_known_day, cut_day,
+    and for each landmark is_in_ (1, or null where no attended visit lies in its window).
     """
     patients = _within(study.frame("patients"), among)
     index = nw.col("index_day").cast(nw.Int64)
-    cohorts = sorted(windows["cohort"].unique())
-    base = patients.select("patient_id", index.alias("index"), (index - _offset(cohorts)).alias("base"))
-    records = _records(study, among).join(base, on="patient_id", how="inner")
-    since, kind = nw.col("day") - nw.col("index"), nw.col("kind")
-    slot = nw.when(kind == VISIT).then(nw.col("day") - nw.col("base"))
-    placed = records.with_columns(slot.alias("slot")).join(_slots(study, windows, at), on="slot", how="left")
-    ends = {"days_to_death": DEATH, "days_to_loss": LOSS, "days_to_withdrawal": WITHDRAWAL}
-    marked = placed.with_columns(
-        *(nw.when(kind == code).then(since).alias(name) for name, code in ends.items()),
-        nw.when(kind <= DEATH).then(since).alias("last_known_day"),
+    days = [*EXITS, "last_contact_day", "last_visit_day"]
+    joined = patients.join(_contacts(study, among), on="patient_id", how="left").join(
+        _visits(study, patients, among, windows=windows, at=at), on="patient_id", how="left"
     )
-    followed = marked.group_by("patient_id").agg(
-        *(nw.col(name).min().alias(name) for name in ends),
-        nw.col("last_known_day").max().alias("last_known_day"),
-        *(nw.col(f"is_in_{landmark}").max().alias(f"is_in_{landmark}") for landmark in at),
-    )
+    since = joined.with_columns(*((nw.col(name).cast(nw.Int64) - index).alias(name) for name in days))
     cut = nw.lit(study.manifest.data_cut_day).cast(nw.Int64)
-    return patients.join(followed, on="patient_id", how="left").with_columns((cut - index).alias("cut_day"))
+    return since.with_columns(
+        nw.max_horizontal("last_contact_day", "last_visit_day").alias("last_known_day"),
+        (cut - index).alias("cut_day"),
+    ).drop("last_contact_day", "last_visit_day")
 
 
-def _offset(cohorts: Sequence[str]) -> nw.Expr:
-    """A number far apart for each cohort; the unknown cohort has the windows of :data:`UNKNOWN_COHORT`."""
-    chosen = nw.lit(cohorts.index(UNKNOWN_COHORT) * SPAN)
-    for number, cohort in enumerate(cohorts):
-        chosen = nw.when(nw.col("cohort") == cohort).then(nw.lit(number * SPAN)).otherwise(chosen)
-    return chosen.cast(nw.Int64)
+def _contacts(study: Study, among: Among) -> Lazy:
+    """[patient_id, last_contact_day, the first day of each exit], as recorded: everything but visits."""
+    none = nw.lit(None).cast(nw.Int32)
+    parts = [
+        _within(study.frame(table), among).select(
+            "patient_id", nw.col(day).alias("last_contact_day"), *(none.alias(name) for name in EXITS)
+        )
+        for table, day in CONTACTS
+    ]
+    kind, day = nw.col("kind"), nw.col("occurred_day")
+    disposed = _within(study.frame("dispositions"), among).select(
+        "patient_id",
+        nw.when(kind.is_in(list(IN_TOUCH))).then(day).alias("last_contact_day"),
+        *(nw.when(kind == code).then(day).alias(name) for name, code in EXITS.items()),
+    )
+    return (
+        nw.concat([*parts, disposed], how="vertical")
+        .group_by("patient_id")
+        .agg(nw.col("last_contact_day").max(), *(nw.col(name).min() for name in EXITS))
+    )
 
 
-def _slots(study: Study, windows: pl.DataFrame, at: Sequence[str]) -> Lazy:
-    """[slot, is_in_ of each landmark]: every day of every window of every cohort."""
-    cohorts = sorted(windows["cohort"].unique())
-    days = (
-        windows.filter(pl.col("landmark").is_in(list(at)))
-        .with_columns(day=pl.int_ranges("open", pl.col("close") + 1))
-        .explode("day")
-        .with_columns(
-            slot=pl.col("day") + SPAN * pl.col("cohort").replace_strict(cohorts, range(len(cohorts)))
+def _visits(study: Study, patients: Lazy, among: Among, *, windows: pl.DataFrame, at: Sequence[str]) -> Lazy:
+    """[patient_id, last_visit_day as recorded, is_in_ of each landmark] of attended visits."""
+    sets = _window_sets(windows, at)
+    bases = patients.select("patient_id", (nw.col("index_day") - _offset(sets)).alias("base"))
+    # Not a filter: an engine that guesses how many rows pass it may take the visits for the smaller table.
+    attended = nw.when(nw.col("status") == "attended").then(nw.col("visited_day"))
+    days = _within(study.frame("visits"), among).select("patient_id", attended.alias("last_visit_day"))
+    placed = days.join(bases, on="patient_id", how="inner").with_columns(
+        (nw.col("last_visit_day") - nw.col("base")).alias("slot")
+    )
+    flagged = placed.with_columns(
+        *(
+            nw.when(_is_in(sets, n)).then(nw.lit(1).cast(nw.Int32)).alias(f"is_in_{landmark}")
+            for n, landmark in enumerate(at)
         )
     )
-    table = (
-        days.group_by("slot")
-        .agg(
-            *(
-                (pl.col("landmark") == landmark).any().cast(pl.Int64).alias(f"is_in_{landmark}")
-                for landmark in at
-            )
-        )
-        .sort("slot")
-        .cast({"slot": pl.Int64})
-    )
-    return nw.from_native(table.lazy()) if study.folder is None else engines.place(table, engine=study.engine)
-
-
-def _records(study: Study, among: Among) -> Lazy:
-    """[patient_id, kind, day] of everything that proves or ends follow-up."""
-    attended = study.frame("visits").filter(nw.col("status") == "attended")
-    disposed = nw.lit(CONTACT)
-    for name, code in DISPOSITIONS.items():
-        disposed = nw.when(nw.col("kind") == name).then(nw.lit(code)).otherwise(disposed)
-    known = [*DISPOSITIONS, "last_contact"]
-    return nw.concat(
-        [
-            _kept(_within(attended, among), nw.lit(VISIT), "visited_day"),
-            _kept(
-                _within(study.frame("dispositions").filter(nw.col("kind").is_in(known)), among),
-                disposed,
-                "occurred_day",
-            ),
-            _kept(_within(study.frame("sessions"), among), nw.lit(CONTACT), "administered_day"),
-            _kept(_within(study.frame("adverse_events"), among), nw.lit(CONTACT), "began_day"),
-            _kept(_within(study.frame("samples"), among), nw.lit(CONTACT), "collected_day"),
-        ],
-        how="vertical",
+    return flagged.group_by("patient_id").agg(
+        nw.col("last_visit_day").max(), *(nw.col(f"is_in_{landmark}").max() for landmark in at)
     )
 
 
-def _kept(frame: Lazy, kind: nw.Expr, day: str) -> Lazy:
-    return frame.filter(~nw.col(day).is_null()).select(
-        "patient_id", kind.cast(nw.Int64).alias("kind"), nw.col(day).cast(nw.Int64).alias("day")
+Span = tuple[int, int]
+
+
+def _window_sets(windows: pl.DataFrame, at: Sequence[str]) -> dict[tuple[Span, ...], list[str]]:
+    """The windows in order of ``at`` -> the cohorts that have them; those of an unknown cohort first."""
+    columns = ("cohort", "landmark", "open", "close")
+    spans = {(cohort, at): span for cohort, at, *span in windows.select(columns).iter_rows()}
+    others = sorted(set(windows["cohort"]) - {UNKNOWN_COHORT})
+    sets: dict[tuple[Span, ...], list[str]] = {}
+    for cohort in [UNKNOWN_COHORT, *others]:
+        sets.setdefault(tuple(tuple(spans[cohort, landmark]) for landmark in at), []).append(cohort)
+    return sets
+
+
+def _offset(sets: dict[tuple[Span, ...], list[str]]) -> nw.Expr:
+    """How far the slots of the patient's cohort are moved; an unknown cohort is not moved."""
+    offset = nw.lit(0)
+    for number, cohorts in enumerate(sets.values()):
+        if number:
+            offset = nw.when(nw.col("cohort").is_in(cohorts)).then(nw.lit(number * SPAN)).otherwise(offset)
+    return offset.cast(nw.Int32)
+
+
+def _is_in(sets: dict[tuple[Span, ...], list[str]], landmark: int) -> nw.Expr:
+    slot = nw.col("slot")
+    return nw.any_horizontal(
+        *(
+            (slot >= number * SPAN + spans[landmark][0]) & (slot <= number * SPAN + spans[landmark][1])
+            for number, spans in enumerate(sets)
+        ),
+        ignore_nulls=True,
     )
 
 
