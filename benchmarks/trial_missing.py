@@ -182,7 +182,8 @@ def main() -> None:
     given = parser.parse_args()
     began = time.time()
     print(
-        f"{given.replicates} replicates of {given.patients} patients ({given.indication}), seed {given.seed}, "
+        f"{given.replicates} replicates of {given.patients} patients ({given.indication}), seed "
+        f"{given.seed}, "
         f"{given.imputations} imputations; Python {platform.python_version()}, numpy {version('numpy')}, "
         f"scipy {version('scipy')}, polars {version('polars')}; {os.cpu_count()} cores {platform.machine()}\n"
     )

@@ -16,16 +16,17 @@ def dot(first, second):
 
 
 @njit(cache=True, fastmath=True)
-def multinomial_mode(a, y, weights, n_levels, start, precision, close, most_steps, longest):
+def multinomial_mode(a, y, weights, anchor, start, precision, close, most_steps, longest):
     """Posterior mode of a multinomial logistic regression against level 0, by Newton steps.
 
-    ``a`` (p, n) predictors, the first of them ones; ``y`` (n,) levels 0 … n_levels − 1; ``weights`` (n,);
-    ``start`` (n_levels − 1, p); ``precision`` (p,) of the normal prior around 0. Half an observation of each
-    level sits at the average row. Returns the mode and the lower Cholesky factor of the information before
-    the last step, coefficients ordered level by level.
+    ``a`` (p, n) predictors, the first of them ones; ``y`` (n,) levels from 0; ``weights`` (n,); ``anchor``
+    (k,) parts of an observation of each level that sit at the average row; ``start`` (k − 1, p);
+    ``precision`` (p,) of the normal prior around 0. Returns the mode and the lower Cholesky factor of the
+    information before the last step, coefficients ordered level by level.
     """
     p, n = a.shape
-    others = n_levels - 1
+    others = anchor.shape[0] - 1
+    held = anchor.sum()
     size = others * p
     beta = start.copy()
     average = np.zeros(p)
@@ -43,10 +44,10 @@ def multinomial_mode(a, y, weights, n_levels, start, precision, close, most_step
             for i in range(n):
                 scratch[i] = weights[i] * ((1.0 if y[i] == k + 1 else 0.0) - chance[k, i])
             for i in range(p):
-                extra = (0.5 - 0.5 * n_levels * middle[k]) * average[i]
+                extra = (anchor[k + 1] - held * middle[k]) * average[i]
                 slope[k * p + i] = dot(a[i], scratch) + extra - precision[i] * beta[k, i]
             for j in range(k + 1):
-                share = 0.5 * n_levels * middle[k] * ((1.0 if j == k else 0.0) - middle[j])
+                share = held * middle[k] * ((1.0 if j == k else 0.0) - middle[j])
                 for i in range(n):
                     scratch[i] = weights[i] * chance[k, i] * ((1.0 if j == k else 0.0) - chance[j, i])
                 _block(a, scratch, information, k * p, j * p, share, average)

@@ -18,9 +18,9 @@ Array = np.ndarray
 KINDS = ("continuous", "binary", "ordered", "nominal")
 METHODS = {
     "continuous": "predictive mean matching, type 1, {donors} donors, Bayesian draw",
-    "binary": "logistic regression, Bayesian draw, normal(0, 2.5) prior on standardised slopes",
+    "binary": "logistic regression, Bayesian bootstrap, normal(0, 2.5) prior on standardised slopes",
     "ordered": "proportional odds, Bayesian draw, normal(0, 2.5) prior on standardised slopes",
-    "nominal": "multinomial logistic regression, Bayesian draw, normal(0, 2.5) prior on standardised slopes",
+    "nominal": "multinomial regression, Bayesian bootstrap, normal(0, 2.5) prior on standardised slopes",
 }
 NEVER_SEEN = "never recorded: not imputed, and predicts nothing"
 
