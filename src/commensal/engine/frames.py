@@ -16,6 +16,22 @@ from commensal.errors import InputError
 
 ENGINES = ("duckdb", "spark")
 
+# A local session is for trying and testing: small data, wide plans. Compiling code for each plan, planning
+# again between stages and writing plans out for a page nobody opens cost more there than they save. A session
+# of the user's own is taken as it is, but for its time zone.
+LOCAL_SPARK = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.maxPlanStringLength": "1000",
+    "spark.sql.ui.explainMode": "simple",
+}
+
 # DuckDB connections may not be shared by threads, and relations of two connections cannot be joined.
 _OF_THREAD = threading.local()
 
@@ -94,12 +110,10 @@ def _spark() -> Any:
             "engine 'spark' is not installed", do="install it: pip install 'commensal[spark]'"
         ) from error
 
-    return (
-        SparkSession.builder.master("local[2]")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.shuffle.partitions", "4")
-        .getOrCreate()
-    )
+    if active := SparkSession.getActiveSession():
+        active.conf.set("spark.sql.session.timeZone", "UTC")
+        return active
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in LOCAL_SPARK.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()

@@ -1,12 +1,14 @@
 """Grouped counts of a study of any size: who is due, seen, lost or dead at each landmark, and person-time.
 
 Everything up to the counts runs on the study's engine (DuckDB here, Spark in a network of hospitals); only
-the counts cross back, one row per stratum, day of leaving and event. They are sufficient for Kaplan–Meier curves,
-Aalen–Johansen curves, log-rank tests, rates and completeness of follow-up at any size.
+the counts cross back, one row per stratum, day of leaving and event. They are sufficient for Kaplan–Meier
+and Aalen–Johansen curves, log-rank tests, rates and completeness of follow-up at any size.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import narwhals as nw
@@ -172,13 +174,11 @@ def _offset(sets: dict[tuple[Span, ...], list[str]]) -> nw.Expr:
 
 def _is_in(sets: dict[tuple[Span, ...], list[str]], landmark: int) -> nw.Expr:
     slot = nw.col("slot")
-    return nw.any_horizontal(
-        *(
-            (slot >= number * SPAN + spans[landmark][0]) & (slot <= number * SPAN + spans[landmark][1])
-            for number, spans in enumerate(sets)
-        ),
-        ignore_nulls=True,
-    )
+    inside = [
+        (slot >= number * SPAN + spans[landmark][0]) & (slot <= number * SPAN + spans[landmark][1])
+        for number, spans in enumerate(sets)
+    ]
+    return functools.reduce(operator.or_, inside)
 
 
 def _with_states(spans: Lazy, *, windows: pl.DataFrame, at: Sequence[str]) -> Lazy:
