@@ -160,11 +160,12 @@ def main() -> None:
                 wall, cpu, memory, counts = alone(grouped, folder)
                 slow, slow_cpu, slow_memory, plain = alone(twin, folder)
             assert counts.select(plain.columns).equals(plain), "the twin disagrees"
+            order = "by patient" if by_patient else "shuffled"
             curves, strata = seconds_of_curves(counts)
             print(
-                f"{n:>9,} patients, visits {'by patient' if by_patient else 'shuffled'}: {wall:.2f} s "
+                f"{n:>9,} patients, {order}: {wall:.2f} s "
                 f"({cpu:.2f} s CPU, {memory:.0f} MB above imports); Polars twin {slow:.2f} s ({slow_cpu:.2f} "
-                f"s CPU, {slow_memory:.0f} MB), time × {slow / wall:.1f}, memory × {slow_memory / memory:.1f}; "
+                f"s CPU, {slow_memory:.0f} MB), {slow / wall:.1f} × time, {slow_memory / memory:.1f} × MB; "
                 f"curves in {strata} strata {curves:.3f} s"
             )
 
