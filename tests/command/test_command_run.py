@@ -20,8 +20,8 @@ def test_what_the_analysis_changes_is_said(commensal, study, tmp_path):
     (tmp_path / "mine.toml").write_text('title = "Ours"\nlevel = 0.9\n')
     said = commensal("run", study, "--out", tmp_path / "r", "--analysis", tmp_path / "mine.toml")
     assert said.code == 0
-    assert "Ours (mine.toml)" in said.out
-    assert "differs from the default: level = 0.9 (default 0.95)" in said.out
+    assert "Ours (mine.toml, sha256 " in said.out
+    assert "differs from the default: level = 0.9 (was 0.95)" in said.out
 
 
 def test_engraftment_is_written_for_every_sample(commensal, study, tmp_path):

@@ -2,6 +2,7 @@ import pytest
 
 from commensal.errors import InputError
 from commensal.programme import read_analysis
+from commensal.programme.analysis import SECTIONS
 
 
 def write(folder, text: str):
@@ -21,8 +22,24 @@ def test_what_differs_from_the_default_is_listed(tmp_path):
     analysis = read_analysis(write(tmp_path, "level = 0.9\n[windows.prospective]\nM3 = [80, 100]\n"))
     assert analysis.level == 0.9
     assert analysis.windows == {"prospective": {"M3": (80, 100)}}
-    assert analysis.deviations == ("level = 0.9 (default 0.95)", "windows.prospective.M3 = [80, 100]")
+    assert analysis.deviations == ("level = 0.9 (was 0.95)", "windows.prospective.M3 = [80, 100]")
     assert analysis.seed == read_analysis().seed
+
+
+def test_the_default_file_says_what_every_room_does_by_default():
+    chosen = read_analysis()
+    for name, kind in SECTIONS.items():
+        assert chosen.sections[name] == kind(), name
+
+
+def test_differences_from_a_registered_file_are_deviations(tmp_path):
+    registered = tmp_path / "registered.toml"
+    registered.write_text("level = 0.9\n[missing]\nimputations = 30\n", encoding="utf-8")
+    used = write(tmp_path, "level = 0.9\n[missing]\nimputations = 10\n")
+    analysis = read_analysis(used, registered=registered)
+    assert analysis.deviations == ("missing.imputations = 10 (was 30)",)
+    assert "registered.toml (sha256 " in analysis.compared_with
+    assert read_analysis(used, registered=used).deviations == ()
 
 
 @pytest.mark.parametrize(
@@ -34,12 +51,15 @@ def test_what_differs_from_the_default_is_listed(tmp_path):
         ("landmarks = []", "landmarks is empty"),
         ("level = 95", "0.5 to below 1"),
         ('level = "high"', "kind float"),
-        ("seed = -1", "not negative"),
+        ("seed = -1", "seed = -1 is negative"),
+        ('[effects]\ncovariates = ["engraftment"]', "engraftment"),
+        ('[missing]\nrescue = "ignored"', "rescue"),
+        ("[prediction]\nfolds = 1", "folds"),
         ("safety = 3", "a section"),
         ("[windows.prospective]\nM3 = [78]", "two days"),
         ("[windows.prospective]\nM3 = [78, 105.5]", "two days"),
         ("level = = 1", "cannot be read"),
-        ("[safety]\nprocedure_days = 0", "one day or more"),
+        ("[safety]\nprocedure_days = 0", "whole number of days"),
     ],
 )
 def test_a_faulty_file_is_refused_with_what_would_be_right(tmp_path, text, said):

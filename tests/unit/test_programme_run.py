@@ -103,7 +103,7 @@ def test_provenance_names_data_analysis_versions_and_deviations(tmp_path):
     facts = dict(rows.iter_rows())
     assert facts["data_hash"] == study.manifest.data_hash
     assert facts["analysis_file"] == "mine.toml"
-    assert facts["analysis_deviations"] == "level = 0.9 (default 0.95)"
+    assert facts["analysis_deviations"] == "level = 0.9 (was 0.95)"
     assert "polars" in facts["libraries"]
 
 

@@ -109,7 +109,7 @@ def factorised(blocks: Blocks, products: tuple[Array, Array, Array]) -> Solved:
     """
     own, cross, dense = products
     inverse = np.linalg.inv(own) if own.size else own
-    flat = cross.reshape(-1, cross.shape[2])
+    flat = cross.reshape(cross.shape[0] * cross.shape[1], cross.shape[2])
     reduced = dense - flat.T @ (inverse @ cross).reshape(flat.shape)
     try:
         schur = cho_factor(reduced, lower=True)
