@@ -65,7 +65,7 @@ class Solved:
 
     def solve(self, own: Array, dense: Array) -> tuple[Array, Array]:
         """Return the solution for right-hand sides (n_groups, k) and (q,)."""
-        flat = self.cross.reshape(-1, self.cross.shape[2])
+        flat = self.cross.reshape(self.cross.shape[0] * self.cross.shape[1], self.cross.shape[2])
         first = (self.inverse @ own[:, :, None])[:, :, 0]
         rest = cho_solve(self.schur, dense - flat.T @ first.ravel())
         back = (self.inverse @ (self.cross @ rest)[:, :, None])[:, :, 0]
