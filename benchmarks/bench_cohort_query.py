@@ -168,8 +168,8 @@ def main() -> None:
             print(
                 f"{n:>9,} patients, {order}: {wall:.2f} s "
                 f"({cpu:.2f} s CPU, {memory:.0f} MB above imports); Polars twin {slow:.2f} s ({slow_cpu:.2f} "
-                f"s CPU, {slow_memory:.0f} MB), {slow / wall:.1f} × time, {slow_memory / max(memory, 1):.1f} × "
-                f"MB; curves in {strata} strata {curves:.3f} s"
+                f"s CPU, {slow_memory:.0f} MB), {slow / wall:.1f} × time, {slow_memory / max(memory, 1):.1f} "
+                f"× MB; curves in {strata} strata {curves:.3f} s"
             )
 
 
