@@ -1,7 +1,7 @@
 """Planted remission under dropout: recovered where recorded history explains who leaves, missed where not.
 
 One centre of 4,000 patients of one indication a scenario, in place of many small ones: its Monte-Carlo error
-is that of ten replicates of 400. The replicates are those of ``benchmarks/trial_missing.py``, whose code this runs.
+is that of ten replicates of 400. The code is that of ``benchmarks/trial_missing.py``.
 """
 
 from __future__ import annotations

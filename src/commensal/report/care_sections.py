@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from commensal.report import charts, digits, words
-from commensal.report.views import Figure, Section, TableView
+from commensal.report.views import Figure, Notes, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
 # Curve → its colour, in reading order.
@@ -147,6 +147,7 @@ def _safety_figure(rows: pl.DataFrame) -> Figure | None:
 
 
 def _safety_table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> TableView:
+    notes = Notes()
     head = (
         "Events",
         "Group",
@@ -166,8 +167,8 @@ def _safety_table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> Table
             digits.fraction(r["n_events"], r["n"]),
             digits.quantity(r["estimate"], r["unit"]),
             digits.interval(r["lower"], r["upper"], r["unit"]),
-            "; ".join(filter(None, (r["reason"], r["reference"]))),
+            notes.mark("; ".join(filter(None, (r["reason"], r["reference"])))),
         )
         for r in rows.iter_rows(named=True)
     )
-    return TableView(caption, head, cells, frozenset({3, 4, 5, 6}), is_folded)
+    return TableView(caption, head, cells, frozenset({3, 4, 5, 6}), is_folded, notes.texts)

@@ -280,8 +280,9 @@ def _components(rows: pl.DataFrame) -> TableView | None:
         (
             words.endpoint(r["endpoint"] or ""),
             words.landmark(r["landmark"] or ""),
+            r["population"] or "",
             words.plain(r["component"]),
-            digits.number(r["variance"], digits=3),
+            digits.number(r["variance"], digits=2),
             digits.span(r["lower"], r["upper"], digits=2),
             digits.percent(r["probability_none"], digits=0),
             digits.probability(r["p_value"]),
@@ -293,10 +294,10 @@ def _components(rows: pl.DataFrame) -> TableView | None:
         for r in rows.iter_rows(named=True)
     )
     head = (
-        *("Endpoint", "Landmark", "Between", "Variance", "95 % interval", "Probability of none"),
+        *("Endpoint", "Landmark", "Among", "Between", "Variance", "95 % interval", "Probability of none"),
         *("Permutation p", "Levels", "Events / n", "Verdict", "Notes"),
     )
-    return TableView("Whether they differ", head, cells, frozenset(range(3, 9)), notes=notes.texts)
+    return TableView("Whether they differ", head, cells, frozenset(range(4, 10)), notes=notes.texts)
 
 
 def _donor_table(rows: pl.DataFrame) -> TableView | None:

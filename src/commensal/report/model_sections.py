@@ -55,7 +55,7 @@ def models(tables: Tables) -> Section | None:
         tables=(
             *_tables(rows.filter(group_variable="all")),
             *_fairness(rows.filter(pl.col("group_variable") != "all")),
-            *_cards(tables["model_cards"]),
+            *_cards(tables["model_cards"].join(_judged(rows), on="model", how="semi")),
         ),
     )
 
@@ -93,7 +93,7 @@ def _decisions(rows: pl.DataFrame) -> Figure | None:
 
 def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
     """Models that could be judged by new patients; how they did otherwise; those that were refused."""
-    judged = rows.filter(pl.col("estimate").is_not_null().any().over("model", "validation"))
+    judged = rows.join(_judged(rows), on=["model", "validation"], how="semi")
     main = judged.filter(validation="by_patient")
     parts = (
         (main, "How well they do for new patients", False),
@@ -101,6 +101,11 @@ def _tables(rows: pl.DataFrame) -> tuple[TableView, ...]:
         (rows.join(judged, on=["model", "validation"], how="anti"), "Not judged, and why", True),
     )
     return tuple(_table(part, caption, is_folded=folded) for part, caption, folded in parts if part.height)
+
+
+def _judged(rows: pl.DataFrame) -> pl.DataFrame:
+    """[model, validation] of which there is any figure; the cards of the others say why there is none."""
+    return rows.filter(pl.col("estimate").is_not_null()).select("model", "validation").unique()
 
 
 def _table(rows: pl.DataFrame, caption: str, *, is_folded: bool) -> TableView:

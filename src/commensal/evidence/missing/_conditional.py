@@ -2,8 +2,7 @@
 
 ``a`` (p, n) holds the predictors of the observed rows, ``b`` (p, w) those of the wanted ones: one predictor
 a row (that way a column of the data lies in one piece), the first all ones, the others about standardised.
-``y`` (n,) are values or positions of levels. Returned are the draws and the coefficients to start from next
-time.
+``y`` (n,) are values or positions of levels. Returned are the draws and where to start from next time.
 
 Coefficients of the logistic and multinomial models are drawn by the Bayesian bootstrap: the mode under
 exponential weights of the observed rows. A normal draw around the mode would, in sparse cells, raise the mean
@@ -23,12 +22,13 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import expit
 
 Array = np.ndarray
+Start = tuple[Array, Array] | None  # coefficients and the factor of their information, of the round before
 
 SLOPE_SD = 2.5
-MOST_STEPS = 30
-# Newton takes its last step once the decrement, in squared standard errors, is below this. The error of that
-# step is of the square of it over the number of patients, far below the spread of the draw that follows.
-CLOSE = 0.1
+MOST_STEPS = 100
+# Newton takes its last step once the decrement, in squared standard errors, is below this: what that step
+# leaves is far below the spread of the draw.
+CLOSE = 0.01
 LONGEST_STEP = 4.0
 RIDGE = 1e-5
 
@@ -70,11 +70,11 @@ def matched(offered: Array, asked: Array, *, donors: int, rng: np.random.Generat
 
 
 def draw_binary(
-    a: Array, y: Array, b: Array, *, weights: Array | None, start: Array | None, rng: np.random.Generator
-) -> tuple[Array, Array]:
+    a: Array, y: Array, b: Array, *, weights: Array | None, start: Start, rng: np.random.Generator
+) -> tuple[Array, Start]:
     """Draw 0 or 1 by a logistic regression whose coefficients are drawn from their posterior."""
-    beta, _ = _mode(a, y, 2, weights=_bootstrapped(len(y), weights, rng), start=start, close=CLOSE)
-    return (rng.random(b.shape[1]) < expit(beta[0] @ b)).astype(float), beta
+    end = _mode(a, y, 2, weights=_bootstrapped(len(y), weights, rng), start=start, close=CLOSE)
+    return (rng.random(b.shape[1]) < expit(end[0][0] @ b)).astype(float), end
 
 
 def _bootstrapped(n: int, weights: Array | None, rng: np.random.Generator) -> Array:
@@ -86,6 +86,8 @@ def _bootstrapped(n: int, weights: Array | None, rng: np.random.Generator) -> Ar
 def logistic_mode(a: Array, y: Array, *, n_free: int = 1) -> tuple[Array, Array]:
     """Return the posterior mode and its covariance; the first ``n_free`` coefficients have no prior width."""
     beta, factor = _mode(a, y, 2, weights=None, start=None, close=1e-12, n_free=n_free)
+    # The factor may be older than the mode: once more, from the mode.
+    _, factor = _mode(a, y, 2, weights=None, start=(beta, factor[:0]), close=np.inf, n_free=n_free)
     return beta[0], cho_solve((factor, True), np.eye(len(a)), check_finite=False)
 
 
@@ -95,7 +97,7 @@ def _mode(
     n_levels: int,
     *,
     weights: Array | None,
-    start: Array | None,
+    start: Start,
     close: float,
     n_free: int = 1,
 ) -> tuple[Array, Array]:
@@ -103,20 +105,19 @@ def _mode(
 
     w, level = np.ones(len(y)) if weights is None else weights, y.astype(np.int64)
     anchor = (np.bincount(level, minlength=n_levels) + 0.5) / (len(y) + 0.5 * n_levels)
-    first = np.zeros((n_levels - 1, len(a))) if start is None else start
-    precision = _precision(len(a), n_free)
-    rows = np.ascontiguousarray(a)
-    return multinomial_mode(rows, level, w, anchor, first, precision, close, MOST_STEPS, LONGEST_STEP)
+    beta, factor = start or (np.zeros((n_levels - 1, len(a))), np.empty((0, 0)))
+    precision, rows = _precision(len(a), n_free), np.ascontiguousarray(a)
+    return multinomial_mode(rows, level, w, anchor, beta, factor, precision, close, MOST_STEPS, LONGEST_STEP)
 
 
 def draw_ordered(
-    a: Array, y: Array, b: Array, *, n_levels: int, start: Array | None, rng: np.random.Generator
-) -> tuple[Array, Array]:
+    a: Array, y: Array, b: Array, *, n_levels: int, start: Start, rng: np.random.Generator
+) -> tuple[Array, Start]:
     """Draw levels 0 … n_levels − 1 by proportional odds: logit P(Y ≤ k) = θ_k − xβ."""
     cuts, x = n_levels - 1, a[1:]
     level = y.astype(int)
     average, each = np.repeat(x.mean(axis=1)[:, None], n_levels, axis=1), np.arange(n_levels)
-    beta = _start_of_cuts(level, n_levels, len(x)) if start is None else start
+    beta = _start_of_cuts(level, n_levels, len(x)) if start is None else start[0]
     precision = np.r_[np.full(cuts, 1e-10), _precision(len(a))[1:]]
     factor = np.eye(len(beta))
     for _ in range(MOST_STEPS):
@@ -131,7 +132,7 @@ def draw_ordered(
             break
     drawn = beta + _noise((factor, True), rng)
     below = expit(np.maximum.accumulate(drawn[:cuts])[:, None] - drawn[cuts:] @ b[1:])
-    return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), beta
+    return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), (beta, factor)
 
 
 def _start_of_cuts(level: Array, n_levels: int, n_slopes: int) -> Array:
@@ -185,16 +186,16 @@ def draw_nominal(
     *,
     n_levels: int,
     weights: Array | None,
-    start: Array | None,
+    start: Start,
     rng: np.random.Generator,
-) -> tuple[Array, Array]:
+) -> tuple[Array, Start]:
     """Draw levels 0 … n_levels − 1 by a multinomial logistic regression against level 0."""
-    beta, _ = _mode(a, y, n_levels, weights=_bootstrapped(len(y), weights, rng), start=start, close=CLOSE)
-    eta = beta @ b
+    end = _mode(a, y, n_levels, weights=_bootstrapped(len(y), weights, rng), start=start, close=CLOSE)
+    eta = end[0] @ b
     top = np.maximum(eta.max(axis=0), 0)
     grown = np.concatenate([np.exp(-top)[None], np.exp(eta - top)])
     below = np.cumsum(grown / grown.sum(axis=0), axis=0)[:-1]
-    return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), beta
+    return (rng.random(b.shape[1]) > below).sum(axis=0).astype(float), end
 
 
 def _precision(p: int, n_free: int = 1) -> Array:

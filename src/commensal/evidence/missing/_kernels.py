@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+# A step that leaves more than this share of the last decrement calls for a new information matrix.
+SLOW = 0.3
+
 
 @njit(cache=True, fastmath=True)
 def dot(first, second):
@@ -16,49 +19,91 @@ def dot(first, second):
 
 
 @njit(cache=True, fastmath=True)
-def multinomial_mode(a, y, weights, anchor, start, precision, close, most_steps, longest):
-    """Posterior mode of a multinomial logistic regression against level 0, by Newton steps.
+def multinomial_mode(a, y, weights, anchor, start, factor, precision, close, most_steps, longest):
+    """Posterior mode of a multinomial logistic regression against level 0.
 
     ``a`` (p, n) predictors, the first of them ones; ``y`` (n,) levels from 0; ``weights`` (n,); ``anchor``
-    (k,) parts of an observation of each level that sit at the average row; ``start`` (k − 1, p);
-    ``precision`` (p,) of the normal prior around 0. Returns the mode and the lower Cholesky factor of the
-    information before the last step, coefficients ordered level by level.
+    (k,) parts of an observation of each level that sit at the average row; ``start`` (k − 1, p); ``factor``
+    the lower Cholesky factor of the information of a like problem, or of no rows where there is none;
+    ``precision`` (p,) of the normal prior around 0. Returns the mode and the factor last used, coefficients
+    ordered level by level.
+
+    Newton steps with an information matrix that is kept as long as they converge: it only sets the way, the
+    slope where it ends.
     """
     p, n = a.shape
     others = anchor.shape[0] - 1
-    held = anchor.sum()
-    size = others * p
     beta = start.copy()
     average = np.zeros(p)
     for i in range(p):
         average[i] = dot(a[i], weights) / weights.sum()
-    chance, scratch = np.empty((others, n)), np.empty(n)
-    middle = np.empty(others)
-    factor = np.empty((size, size))
+    chance, middle, scratch = np.empty((others, n)), np.empty(others), np.empty(n)
+    slope = np.empty(others * p)
+    before = np.inf
+    is_fresh = False
     for _ in range(most_steps):
         _chances(a, beta, chance)
         _chances(average.reshape(p, 1), beta, middle.reshape(others, 1))
-        slope = np.empty(size)
-        information = np.empty((size, size))
-        for k in range(others):
-            for i in range(n):
-                scratch[i] = weights[i] * ((1.0 if y[i] == k + 1 else 0.0) - chance[k, i])
-            for i in range(p):
-                extra = (anchor[k + 1] - held * middle[k]) * average[i]
-                slope[k * p + i] = dot(a[i], scratch) + extra - precision[i] * beta[k, i]
-            for j in range(k + 1):
-                share = held * middle[k] * ((1.0 if j == k else 0.0) - middle[j])
-                for i in range(n):
-                    scratch[i] = weights[i] * chance[k, i] * ((1.0 if j == k else 0.0) - chance[j, i])
-                _block(a, scratch, information, k * p, j * p, share, average)
-            for i in range(p):
-                information[k * p + i, k * p + i] += precision[i]
-        factor = np.linalg.cholesky(information)
-        step = np.linalg.solve(information, slope)
+        _slope(a, y, weights, anchor, beta, precision, average, chance, middle, scratch, slope)
+        step = _solved(factor, slope) if factor.shape[0] else slope
+        if not factor.shape[0] or (not is_fresh and dot(slope, step) > SLOW * before):
+            information = _information(a, weights, anchor.sum(), precision, average, chance, middle, scratch)
+            factor = np.linalg.cholesky(information)
+            step = _solved(factor, slope)
+            is_fresh = True
+        else:
+            is_fresh = False
+        before = dot(slope, step)
         beta += step.reshape(others, p) * min(1.0, longest / max(np.abs(step).max(), 1e-12))
-        if dot(slope, step) < close:
+        if before < close:
             break
     return beta, factor
+
+
+@njit(cache=True, fastmath=True)
+def _slope(a, y, weights, anchor, beta, precision, average, chance, middle, scratch, slope):
+    """Fill the slope of the log posterior."""
+    p, n = a.shape
+    held = anchor.sum()
+    for k in range(chance.shape[0]):
+        for i in range(n):
+            scratch[i] = weights[i] * ((1.0 if y[i] == k + 1 else 0.0) - chance[k, i])
+        for i in range(p):
+            extra = (anchor[k + 1] - held * middle[k]) * average[i]
+            slope[k * p + i] = dot(a[i], scratch) + extra - precision[i] * beta[k, i]
+
+
+@njit(cache=True, fastmath=True)
+def _information(a, weights, held, precision, average, chance, middle, scratch):
+    """Information of the log posterior."""
+    p, n = a.shape
+    others = chance.shape[0]
+    information = np.empty((others * p, others * p))
+    for k in range(others):
+        for j in range(k + 1):
+            same = 1.0 if j == k else 0.0
+            for i in range(n):
+                scratch[i] = weights[i] * chance[k, i] * (same - chance[j, i])
+            _block(a, scratch, information, k * p, j * p, held * middle[k] * (same - middle[j]), average)
+        for i in range(p):
+            information[k * p + i, k * p + i] += precision[i]
+    return information
+
+
+@njit(cache=True, fastmath=True)
+def _solved(factor, right):
+    """Solve L Lᵀ x = right."""
+    size = right.shape[0]
+    x = right.copy()
+    for i in range(size):
+        for j in range(i):
+            x[i] -= factor[i, j] * x[j]
+        x[i] /= factor[i, i]
+    for i in range(size - 1, -1, -1):
+        for j in range(i + 1, size):
+            x[i] -= factor[j, i] * x[j]
+        x[i] /= factor[i, i]
+    return x
 
 
 @njit(cache=True, fastmath=True)

@@ -247,7 +247,7 @@ def _chain(_: int, rng: np.random.Generator, *, task: Task) -> tuple[dict[str, A
     place, coded = _coded_columns(task.columns)
     rows = {c.name: (np.flatnonzero(~c.is_missing), np.flatnonzero(c.is_missing)) for c in task.columns}
     known = {name for name, (_, missing) in rows.items() if not len(missing)}
-    starts: dict[str, Array | None] = {}
+    starts: dict[str, conditional.Start] = {}
     draws: dict[str, Array] = {}
     trace = np.empty((task.iterations, len(task.order)))
     for turn in range(task.iterations):
@@ -279,10 +279,10 @@ def _draw(
     b: Array,
     *,
     weights: Array | None,
-    start: Array | None,
+    start: conditional.Start,
     donors: int,
     rng: np.random.Generator,
-) -> tuple[Array, Array | None]:
+) -> tuple[Array, conditional.Start]:
     y = column.values[~column.is_missing]
     if column.kind == "continuous":
         return conditional.draw_continuous(a, y, b, donors=donors, rng=rng), None
