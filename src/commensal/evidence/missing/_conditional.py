@@ -39,15 +39,17 @@ def draw_continuous(a: Array, y: Array, b: Array, *, donors: int, rng: np.random
     Type-1 matching: predictions of observed rows by the estimate, of wanted rows by a draw from its posterior
     (flat prior; a ridge of 1e-5 of each predictor's squares against collinear ones).
     """
-    gram = a @ a.T
-    gram[np.diag_indices_from(gram)] *= 1 + RIDGE
-    gram[np.diag_indices_from(gram)] += 1e-12
-    chol = cho_factor(gram, lower=True, check_finite=False)
-    beta = cho_solve(chol, a @ y, check_finite=False)
-    fitted = beta @ a
-    left = y - fitted
-    sigma = np.sqrt(float(left @ left) / rng.chisquare(max(len(y) - len(a), 1)))
-    return y[matched(fitted, (beta + sigma * _noise(chol, rng)) @ b, donors=donors, rng=rng)]
+    from commensal.evidence.missing._kernels import gram, predicted, sums
+
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    squares = gram(a, np.ones(len(y)))
+    squares[np.diag_indices_from(squares)] *= 1 + RIDGE
+    squares[np.diag_indices_from(squares)] += 1e-12
+    chol = cho_factor(squares, lower=True, check_finite=False)
+    beta = cho_solve(chol, sums(a, y), check_finite=False)
+    fitted = predicted(beta, a)
+    sigma = np.sqrt(float(((y - fitted) ** 2).sum()) / rng.chisquare(max(len(y) - len(a), 1)))
+    return y[matched(fitted, predicted(beta + sigma * _noise(chol, rng), b), donors=donors, rng=rng)]
 
 
 def matched(offered: Array, asked: Array, *, donors: int, rng: np.random.Generator) -> Array:
@@ -114,7 +116,7 @@ def draw_ordered(
     a: Array, y: Array, b: Array, *, n_levels: int, start: Start, rng: np.random.Generator
 ) -> tuple[Array, Start]:
     """Draw levels 0 … n_levels − 1 by proportional odds: logit P(Y ≤ k) = θ_k − xβ."""
-    cuts, x = n_levels - 1, a[1:]
+    cuts, x = n_levels - 1, np.ascontiguousarray(a[1:])
     level = y.astype(int)
     average, each = np.repeat(x.mean(axis=1)[:, None], n_levels, axis=1), np.arange(n_levels)
     beta = _start_of_cuts(level, n_levels, len(x)) if start is None else start[0]
@@ -128,7 +130,7 @@ def draw_ordered(
         factor = np.linalg.cholesky(information)
         step = cho_solve((factor, True), slope, check_finite=False)
         beta = beta + _in_order(beta, _held(step), cuts)
-        if slope @ step < CLOSE:
+        if slope @ step < 10 * CLOSE:
             break
     drawn = beta + _noise((factor, True), rng)
     below = expit(np.maximum.accumulate(drawn[:cuts])[:, None] - drawn[cuts:] @ b[1:])
@@ -152,8 +154,10 @@ def _in_order(beta: Array, step: Array, cuts: int) -> Array:
 
 def ordered_score(x: Array, level: Array, beta: Array, n_levels: int) -> tuple[Array, Array]:
     """Score (cuts + p,) and expected information of the proportional odds model; ``x`` has no intercept."""
+    from commensal.evidence.missing._kernels import gram, predicted, sums
+
     cuts = n_levels - 1
-    gamma = expit(beta[:cuts, None] - beta[cuts:] @ x)
+    gamma = expit(beta[:cuts, None] - predicted(beta[cuts:], x))
     edge = np.zeros((n_levels + 1, x.shape[1]))  # density at the cut below and above each level
     edge[1:-1] = gamma * (1 - gamma)
     chance = np.empty((n_levels, x.shape[1]))
@@ -164,18 +168,17 @@ def ordered_score(x: Array, level: Array, beta: Array, n_levels: int) -> tuple[A
     at = inverse[level, mine]
     above, below = edge[level + 1, mine] * at, edge[level, mine] * at
     score, information = np.zeros_like(beta), np.zeros((len(beta), len(beta)))
-    score[cuts:] = x @ (below - above)
+    score[cuts:] = sums(x, below - above)
     rise = edge[1:] - edge[:-1]
     relative = rise * inverse
     for k in range(cuts):
         density = edge[k + 1]
         score[k] = above[level == k].sum() - below[level == k + 1].sum()
-        information[k, k] = (density * density) @ (inverse[k] + inverse[k + 1])
+        information[k, k] = (density * density * (inverse[k] + inverse[k + 1])).sum()
         if k:
-            information[k, k - 1] = information[k - 1, k] = -((density * edge[k]) @ inverse[k])
-        information[k, cuts:] = information[cuts:, k] = x @ (density * (relative[k + 1] - relative[k]))
-    rooted = x * np.sqrt((rise * relative).sum(axis=0))
-    information[cuts:, cuts:] = rooted @ rooted.T
+            information[k, k - 1] = information[k - 1, k] = -(density * edge[k] * inverse[k]).sum()
+        information[k, cuts:] = information[cuts:, k] = sums(x, density * (relative[k + 1] - relative[k]))
+    information[cuts:, cuts:] = gram(x, (rise * relative).sum(axis=0))
     return score, information
 
 

@@ -1,4 +1,7 @@
-"""The loop that imputation spends its time in. Arrays in, arrays out; compiled."""
+"""The loops that imputation spends its time in. Arrays in, arrays out; compiled.
+
+Products of matrices stand here too: at these sizes a threaded library spends more on threads than on sums.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,39 @@ def dot(first, second):
 
 
 @njit(cache=True, fastmath=True)
+def gram(a, weights):
+    """Σ w a aᵀ (p, p) over the columns of ``a`` (p, n)."""
+    p, n = a.shape
+    out, scratch = np.empty((p, p)), np.empty(n)
+    for i in range(p):
+        for m in range(n):
+            scratch[m] = weights[m] * a[i, m]
+        for j in range(i + 1):
+            out[i, j] = dot(scratch, a[j])
+            out[j, i] = out[i, j]
+    return out
+
+
+@njit(cache=True, fastmath=True)
+def sums(a, values):
+    """Σ a v (p,) over the columns of ``a`` (p, n)."""
+    out = np.empty(a.shape[0])
+    for i in range(a.shape[0]):
+        out[i] = dot(a[i], values)
+    return out
+
+
+@njit(cache=True, fastmath=True)
+def predicted(beta, a):
+    """βᵀa (n,) of the columns of ``a`` (p, n)."""
+    out = np.zeros(a.shape[1])
+    for i in range(a.shape[0]):
+        for m in range(a.shape[1]):
+            out[m] += beta[i] * a[i, m]
+    return out
+
+
+@njit(cache=True, fastmath=True)
 def multinomial_mode(a, y, weights, anchor, start, factor, precision, close, most_steps, longest):
     """Posterior mode of a multinomial logistic regression against level 0.
 
@@ -34,9 +70,7 @@ def multinomial_mode(a, y, weights, anchor, start, factor, precision, close, mos
     p, n = a.shape
     others = anchor.shape[0] - 1
     beta = start.copy()
-    average = np.zeros(p)
-    for i in range(p):
-        average[i] = dot(a[i], weights) / weights.sum()
+    average = sums(a, weights) / weights.sum()
     chance, middle, scratch = np.empty((others, n)), np.empty(others), np.empty(n)
     slope = np.empty(others * p)
     before = np.inf
@@ -48,7 +82,7 @@ def multinomial_mode(a, y, weights, anchor, start, factor, precision, close, mos
         step = _solved(factor, slope) if factor.shape[0] else slope
         if not factor.shape[0] or (not is_fresh and dot(slope, step) > SLOW * before):
             information = _information(a, weights, anchor.sum(), precision, average, chance, middle, scratch)
-            factor = np.linalg.cholesky(information)
+            factor = _cholesky(information)
             step = _solved(factor, slope)
             is_fresh = True
         else:
@@ -88,6 +122,18 @@ def _information(a, weights, held, precision, average, chance, middle, scratch):
         for i in range(p):
             information[k * p + i, k * p + i] += precision[i]
     return information
+
+
+@njit(cache=True, fastmath=True)
+def _cholesky(information):
+    """Lower factor L of a positive definite matrix, L Lᵀ."""
+    size = information.shape[0]
+    factor = np.zeros((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            left = information[i, j] - dot(factor[i, :j], factor[j, :j])
+            factor[i, j] = np.sqrt(left) if i == j else left / factor[j, j]
+    return factor
 
 
 @njit(cache=True, fastmath=True)

@@ -260,8 +260,8 @@ def _chain(_: int, rng: np.random.Generator, *, task: Task) -> tuple[dict[str, A
             weights = task.weights[name][seen] if name in task.weights else None
             draws[name], starts[name] = _draw(
                 column,
-                x[:, seen],
-                x[:, wanted],
+                np.take(x, seen, axis=1),
+                np.take(x, wanted, axis=1),
                 weights=weights,
                 start=start,
                 donors=task.donors,
