@@ -9,16 +9,14 @@ import polars as pl
 import pytest
 
 from commensal.errors import InputError, OutputExistsError
+from commensal.report.checklists import BLANK, CHECKLISTS, checklist, checklist_section, filled
 from commensal.report.documents import (
-    checklist_section,
-    filled,
     patients_sections,
     pdf_of,
     render_patients,
     render_pdf,
     write_tables,
 )
-from commensal.report.documents.checklists import BLANK, CHECKLISTS, checklist
 from commensal.report.documents.fonts import chosen
 from commensal.report.documents.pdf import content
 from commensal.report.documents.widths import LETTERS, PADDING, widths

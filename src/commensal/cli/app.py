@@ -61,8 +61,8 @@ def demo(
 ) -> None:
     """Simulate a centre, run the whole study, write a report to open.
 
-    The folder holds study/, its truth beside it, results/, report.html and report.pdf, a summary for patients
-    and every table as CSV. No patient of it exists.
+    The folder holds study/, its truth beside it, results/, report.html and report.pdf, and a summary for
+    patients. No patient of it exists.
     """
     from commensal.cli.output import new_output, shown
     from commensal.programme import run as run_study
@@ -190,7 +190,7 @@ def run(
         int, typer.Option(help="Processes at work, 0 for all cores; the numbers are the same.", min=0)
     ] = 0,
 ) -> None:
-    """Run the whole study: result tables, report.html, report.pdf and CSV files in a new folder.
+    """Run the whole study: result tables, report.html and report.pdf in a new folder.
 
     Refuses a study that check finds errors in. What cannot be computed is a row with its reason.
     """

@@ -17,9 +17,9 @@ Lang = Annotated[str, typer.Option(help="Language: en or zh.")]
 
 
 def write_documents(results: Path, folder: Path, *, told: OnProgress, lang: str = "en") -> None:
-    """Write report.html, report.pdf, patients.html and tables/ (CSV and R) of a results folder."""
+    """Write report.html, report.pdf and patients.html of a results folder."""
     from commensal.report import read_sections, render
-    from commensal.report.documents import render_patients, render_pdf, write_tables
+    from commensal.report.documents import render_patients, render_pdf
 
     told("drawing the report", 0.92)
     sections = read_sections(results)
@@ -27,7 +27,6 @@ def write_documents(results: Path, folder: Path, *, told: OnProgress, lang: str 
     told("setting the PDF", 0.97)
     render_pdf(results, folder / "report.pdf", lang=lang, sections=sections)
     render_patients(results, folder / "patients.html", lang=lang)
-    write_tables(results, folder / "tables")
 
 
 @app.command(epilog="Example: commensal report results/ --out report.pdf --pdf")
@@ -53,6 +52,18 @@ def report(
     typer.echo(f"Open {shown(made)}")
 
 
+@app.command(epilog="Example: commensal tables results/ --out tables/")
+def tables(results: Results, out: Out) -> None:
+    """Write every result table as CSV, with R scripts that read them and work the main figures out again.
+
+    The meaning of every column and the reporting checklists (STROBE, RECORD, TRIPOD+AI) stand beside them.
+    """
+    from commensal.cli.output import shown
+    from commensal.report.documents import write_tables
+
+    typer.echo(f"Wrote {shown(write_tables(results, out))}")
+
+
 @app.command(epilog="Example: commensal release results/ --out released/ --minimum 5")
 def release(
     results: Results,
@@ -69,10 +80,10 @@ def release(
     from commensal.study import read_results, write_results
     from commensal.study import release as released
 
-    tables, told = released(read_results(results), minimum=minimum)
+    kept, told = released(read_results(results), minimum=minimum)
     with new_output(out) as folder:
-        write_results(tables, folder)
-        write_tables(tables, folder / "tables")
+        write_results(kept, folder)
+        write_tables(kept, folder / "tables")
         render(folder, folder / "report.html")
     for r in told.filter(told["n_hidden"] > 0).iter_rows(named=True):
         typer.echo(f"  {r['table']}: {r['n_hidden']:,} of {r['n_rows']:,} rows {_action(r['action'])}")

@@ -8,6 +8,7 @@ import polars as pl
 
 from commensal.errors import InputError, nearest
 from commensal.report.care_sections import safety, time_courses
+from commensal.report.checklists import checklist_section
 from commensal.report.dysbiosis_sections import deficits, dysbiosis
 from commensal.report.effect_sections import comparisons, donors, predictors, tests, time_models
 from commensal.report.gut_sections import attribution, engraftment, identity, ordination, taxa
@@ -76,6 +77,7 @@ def sections_of(tables: Tables) -> list[Section]:
         replan(tables),
         policy_trials(tables),
         limits(tables),
+        checklists(tables),
         provenance(tables),
     ]
     return [s for s in made if s is not None]
@@ -90,6 +92,11 @@ def sections_of_patient(tables: Tables, patient: str) -> list[Section]:
 def limits(tables: Tables) -> Section | None:
     """What estimates of an uncontrolled programme cannot say; left out where none are shown."""
     return None if tables["estimates"].is_empty() else Section("limits", "Limits", cautions=LIMITS)
+
+
+def checklists(tables: Tables) -> Section | None:
+    """What reporting guidelines ask for; left out where nothing was estimated."""
+    return None if tables["estimates"].is_empty() else checklist_section(tables)
 
 
 def of_patient(tables: Tables, patient: str) -> dict[str, pl.DataFrame]:

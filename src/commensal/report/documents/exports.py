@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from commensal.report.documents.checklists import CHECKLISTS, filled
+from commensal.report.checklists import CHECKLISTS, filled
 from commensal.study import RESULTS, read_results
 from commensal.study.conform import conform
 from commensal.study.declaration import Kind, Table

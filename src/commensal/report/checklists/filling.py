@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import polars as pl
 
-from commensal.report.documents.answers import ANSWERS
+from commensal.report.checklists.answers import ANSWERS
 from commensal.report.views import Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
@@ -47,7 +47,7 @@ class Checklist:
 @cache
 def checklist(code: str) -> Checklist:
     """Return a checklist: ``strobe`` (22 items), ``record`` (13 more) or ``tripod_ai`` (27)."""
-    file = files("commensal.report") / "documents" / "checklists" / f"{code}.toml"
+    file = files("commensal.report") / "checklists" / f"{code}.toml"
     told = tomllib.loads(file.read_text(encoding="utf-8"))
     items = tuple(_item(*item) for item in told["items"])
     return Checklist(told["name"], told["reference"], items)

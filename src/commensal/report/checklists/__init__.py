@@ -1,0 +1,5 @@
+"""Reporting checklists (STROBE, RECORD, TRIPOD+AI): each item filled from the results or left to the authors."""
+
+from commensal.report.checklists.filling import BLANK, CHECKLISTS, checklist, checklist_section, filled
+
+__all__ = ["BLANK", "CHECKLISTS", "checklist", "checklist_section", "filled"]
