@@ -212,3 +212,7 @@ def test_the_script_works_the_estimates_out_again(results: Path, tmp_path: Path)
             ["Rscript", folder / "recompute.R"], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_column_without_a_word_has_a_width():
+    assert len(widths(TableView("t", ("", "n"), (("", "1"), ("", "2")), frozenset({1})))) == 2

@@ -1,4 +1,4 @@
-"""Reporting checklists (STROBE, RECORD, TRIPOD+AI): each item filled from the results or left to the authors."""
+"""Checklists of STROBE, RECORD and TRIPOD+AI: items filled from the results or left to the authors."""
 
 from commensal.report.checklists.filling import BLANK, CHECKLISTS, checklist, checklist_section, filled
 

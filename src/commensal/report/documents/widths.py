@@ -39,7 +39,7 @@ def _least(column: tuple[str, ...], *, is_number: bool) -> int:
     """Return the width without which a word of the column, or a number of it, would be broken."""
     head, *cells = column
     parts = [line for c in cells for line in (c.split("\n") if is_number else c.split())]
-    return max(1, *map(_letters, [*head.split(), *parts]))
+    return max([1, *map(_letters, [*head.split(), *parts])])
 
 
 def _longest(column: tuple[str, ...]) -> int:
