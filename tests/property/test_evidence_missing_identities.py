@@ -50,6 +50,7 @@ def test_the_naive_tie_rule_would_be_wrong() -> None:
     assert found.stayed[2] == pytest.approx(3 / 4)
 
 
+@pytest.mark.slow
 @given(seeds)
 @settings(deadline=None, max_examples=20)
 def test_weights_do_not_depend_on_the_order_of_rows(seed: int) -> None:
@@ -157,6 +158,7 @@ def test_limits_of_a_weighted_share_at_nothing_are_wilsons() -> None:
     assert (lower, upper) == pytest.approx((wilson(0, n=20).lower, wilson(0, n=20).upper))
 
 
+@pytest.mark.slow
 @given(seeds)
 @settings(deadline=None, max_examples=5)
 def test_imputation_is_the_same_again_and_keeps_what_was_seen(seed: int) -> None:

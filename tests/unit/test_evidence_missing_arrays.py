@@ -31,6 +31,7 @@ def rows(n: int = 60, *, seed: int = 1) -> pl.DataFrame:
 KINDS = {"x": "continuous", "y": "continuous", "well": "binary"}
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_gives_the_same() -> None:
     one = impute(rows(), kinds=KINDS, m=3, iterations=2, seed=5)
     two = impute(rows(), kinds=KINDS, m=3, iterations=2, seed=5, processes=2)
@@ -50,6 +51,7 @@ def test_continuous_draws_are_observed_values() -> None:
     assert all(set(made.completed(i)["y"]) <= seen for i in range(5))
 
 
+@pytest.mark.slow
 def test_perfectly_separated_data_are_imputed_and_not_forced() -> None:
     n = 60
     x = np.linspace(-1, 1, n)
@@ -81,6 +83,7 @@ def test_one_level_is_that_level() -> None:
     assert made.completed(0)["same"].all()
 
 
+@pytest.mark.slow
 def test_a_column_left_out_predicts_nothing() -> None:
     frame = rows(400)
     apart = impute(frame, kinds=KINDS, predictors={"y": ["well"], "well": ["y"]}, m=1, iterations=5, seed=1)

@@ -14,7 +14,7 @@ from commensal.evidence.rows import rows_of
 
 Array = np.ndarray
 
-APART = 1.1
+APART = 1.2
 NOT_MIXED = "the chains have not come together: their means differ more between than within"
 
 
