@@ -10,7 +10,7 @@ def test_the_readme_path(commensal, study, tmp_path):
     results = tmp_path / "results"
     said = commensal("run", study, "--out", results)
     assert (said.code, said.err) == (0, ""), "no progress bar where there is no terminal"
-    assert "(default)" in said.out
+    assert "(default, sha256 " in said.out
     assert (results / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert commensal("report", results, "--out", tmp_path / "again.html").code == 0
     assert (tmp_path / "again.html").read_bytes() == (results / "report.html").read_bytes()
@@ -102,6 +102,12 @@ def test_a_trace_finds_the_same_link_from_either_end(commensal, centre):
 def test_the_demo_is_one_folder_with_everything(commensal, tmp_path):
     said = commensal("demo", "--out", tmp_path / "demo", "--patients", 50, "--seed", 5)
     assert said.code == 0, said.err
-    assert {p.name for p in (tmp_path / "demo").iterdir()} == {"study", "results", "report.html"}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == {
+        "study",
+        "results",
+        "report.html",
+        "report.pdf",
+        "patients.html",
+    }
     assert sorted(p.name for p in tmp_path.iterdir()) == ["demo"]
     assert "report.html" in said.out

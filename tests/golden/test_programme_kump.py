@@ -46,9 +46,12 @@ def test_labels_of_the_paper_with_wilson_intervals(results):
 
 def test_without_scores_no_remission_is_computed_and_the_rows_say_why(results):
     rows = results["estimates"].filter(pl.col("endpoint") == "uc_clinical_remission")
-    assert rows["landmark"].to_list() == ["M3", "W8", "Y1", "Y5"]
+    assert sorted(set(rows["landmark"])) == ["M3", "W8", "Y1", "Y5"]
     assert rows["estimate"].null_count() == rows.height
-    assert rows["reason"].str.contains("no baseline score").all()
+    assert rows["reason"].null_count() == 0
+    observed = rows.filter(pl.col("estimand") == "observed cases")
+    assert observed["landmark"].to_list() == ["M3", "W8", "Y1", "Y5"]
+    assert observed["reason"].str.contains("no baseline score").all()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from commensal.evidence.cohort import cohort_of
 from commensal.evidence.flow import flow
 from commensal.evidence.remission import OUTCOMES
 from commensal.evidence.reported import reported_outcomes
+from commensal.evidence.rows import rows_of
 from commensal.study import Manifest, study_of
 
 PEOPLE = pl.DataFrame(
@@ -113,3 +114,8 @@ def test_a_study_without_labels_has_no_rows():
 def test_labels_are_not_pooled_over_arms(arm):
     made = small_study(reported_outcomes=LABELS)
     assert arm in reported_outcomes(made, cohort_of(made))["group_level"].to_list()
+
+
+def test_a_part_without_rows_adds_none():
+    assert rows_of("estimates", [pl.DataFrame([])]).is_empty()
+    assert rows_of("estimates", [pl.DataFrame([]), pl.DataFrame({"endpoint": ["x"]})]).height == 1

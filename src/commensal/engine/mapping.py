@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ Result = TypeVar("Result")
 
 SHOWN = 200
 SPARK = "spark"
+THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def map(
@@ -45,8 +47,23 @@ def map(
     workers = min(processes or os.cpu_count() or 1, len(work))
     if workers <= 1:
         return _collect((_call_task(task) for task in _tasks(function, work, seeds)), on_done)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         return _collect(pool.map(_call_task, _tasks(function, work, seeds)), on_done)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started in here use one thread each: there are as many processes as cores."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _collect(results: Iterator[Result], on_done: Callable[[int], None] | None) -> list[Result]:

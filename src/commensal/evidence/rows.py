@@ -14,8 +14,11 @@ from commensal.study.results import RESULTS
 def rows_of(table: str, parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return the parts as one frame of the declared result table; columns not given are null."""
     declared = RESULTS[table]
+    # A frame of no rows may have no columns either, and then no height to keep.
     kept = [
-        conform(part.select([c for c in part.columns if c in declared.names]), declared) for part in parts
+        conform(part.select([c for c in part.columns if c in declared.names]), declared)
+        for part in parts
+        if part.height
     ]
     return pl.concat(kept) if kept else declared.empty()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from commensal import engine
 from commensal.evidence.effects import predictors
@@ -85,6 +86,9 @@ BY_LENGTH = (
     "scores",
 )
 
+# Starting workers takes longer than the analyses of fewer patients.
+FEW = 500
+
 
 def run_parts(
     ground: Ground,
@@ -98,7 +102,7 @@ def run_parts(
     The tables do not depend on ``processes`` (0: all cores). A study on Spark is run part by part here, and
     each part spreads its own work.
     """
-    if ground.study.engine == "spark":
+    if ground.study.engine == "spark" or ground.cohort.height < FEW:
         processes = 1
     order = [*BY_LENGTH, *(name for name in PARTS if name not in BY_LENGTH)]
     items = [(name, ground, analysis) for name in order]
@@ -109,7 +113,9 @@ def run_parts(
 
 def _run_part(item: tuple[str, Ground, Analysis], _generator: np.random.Generator) -> Tables:
     name, ground, analysis = item
-    return PARTS[name](ground, analysis)
+    # Small matrices: threads of the linear algebra cost more than they save, and sums depend on their number.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return PARTS[name](ground, analysis)
 
 
 def stacked(parts: Sequence[Tables]) -> Tables:
