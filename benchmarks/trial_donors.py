@@ -105,11 +105,11 @@ def main() -> None:
     print(f"\nMonte-Carlo standard error of a share: at most {0.5 / n**0.5:.4f}.")
     # The p value is discrete (steps of .001): spread evenly within its step it is uniform under the null.
     spread = p - np.random.default_rng(seed).random(n) / 1000
+    uniform = kstest(spread, "uniform").pvalue
+    print(f"Permutation p under equal donors against uniform: Kolmogorov–Smirnov p = {uniform:.3f}.")
     print(
-        f"Permutation p under equal donors against uniform: Kolmogorov–Smirnov p = {kstest(spread, 'uniform').pvalue:.3f}."
-    )
-    print(
-        f"Theory: a Wald test of donor 0 alone, one-sided at .05/{N_DONORS}, has power {theory(min(n, 200), seed):.3f}."
+        f"Theory: a Wald test of donor 0 alone, one-sided at .05/{N_DONORS}, has power "
+        f"{theory(min(n, 200), seed):.3f}."
     )
     print(f"{(time.process_time() - began) / (n * len(SCENARIOS)):.3f} s CPU a replicate.")
 
