@@ -232,25 +232,30 @@ class _Posterior:
         return better, worse
 
 
+def _log_sum(values: np.ndarray) -> float:
+    """The logarithm of a sum of exponentials, as a number."""
+    return float(np.asarray(logsumexp(values)))
+
+
 def _posterior(likelihood: np.ndarray, protocol: TrialProtocol) -> _Posterior:
     """Weigh the null and every world of the alternative by their marginal likelihoods."""
     log_shift = -0.5 * (SHIFTS / SHIFT_SD) ** 2
-    log_shift = log_shift - logsumexp(log_shift)
+    log_shift = log_shift - _log_sum(log_shift)
     # The shifts are points of the grid.
-    null = logsumexp(log_shift + likelihood[:, np.searchsorted(GRID, SHIFTS - 1e-9)].sum(axis=0))
+    null = _log_sum(log_shift + likelihood[:, np.searchsorted(GRID, SHIFTS - 1e-9)].sum(axis=0))
     prior = _prior(protocol.effect_sds)
     highest = likelihood.max(axis=1, keepdims=True)
     scaled = np.exp(likelihood - highest)
     marginal = np.log(np.maximum(scaled @ prior.T, 1e-300)) + highest
     n_sds = len(protocol.effect_sds)
     world = marginal.sum(axis=0) + np.tile(log_shift, n_sds) - math.log(n_sds)
-    alternative = logsumexp(world)
+    alternative = _log_sum(world)
     log_prior_odds = math.log(protocol.prior_null / (1 - protocol.prior_null))
     kept = world > world.max() + LEAST_WORLD
     density = scaled[None, :, :] * prior[kept][:, None, :]
     return _Posterior(
         p_null=float(expit(log_prior_odds + null - alternative)),
-        weights=np.exp(world[kept] - logsumexp(world[kept])),
+        weights=np.exp(world[kept] - _log_sum(world[kept])),
         density=density / density.sum(axis=2, keepdims=True),
     )
 
