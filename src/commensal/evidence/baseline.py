@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from commensal.evidence.assessed import Assessed
+from commensal.evidence.covariates import disease_durations
 from commensal.evidence.rows import rows_of
 from commensal.study import Study
 from commensal.vocabulary.instruments.declaration import instrument
@@ -22,7 +23,7 @@ def baseline(study: Study, cohort: pl.DataFrame, assessed: Mapping[str, Assessed
     The primary score of every instrument recorded at baseline is one characteristic, over those it was
     recorded for; its missing ones are counted within the group.
     """
-    patients = cohort.join(_durations(study), on="patient_id", how="left")
+    patients = cohort.join(disease_durations(study), on="patient_id", how="left")
     units = dict(CONTINUOUS)
     for code, found in assessed.items():
         primary = instrument(code).primary
@@ -38,13 +39,6 @@ def baseline(study: Study, cohort: pl.DataFrame, assessed: Mapping[str, Assessed
         arms = patients.filter(pl.col("is_treated") | pl.col("is_comparator"))
         tables.append(describe(arms, by="arm", continuous=units, categorical=CATEGORICAL))
     return pl.concat(tables)
-
-
-def _durations(study: Study) -> pl.DataFrame:
-    """Years with the indication, the longest recorded."""
-    rows = study.read("diagnoses", columns=["patient_id", "role", "disease_duration_years"])
-    of_indication = rows.filter(pl.col("role") == "indication")
-    return of_indication.group_by("patient_id").agg(pl.col("disease_duration_years").max())
 
 
 def describe(

@@ -14,8 +14,7 @@ import polars as pl
 from commensal.errors import InputError, nearest
 from commensal.evidence.assessed import Assessed
 from commensal.study import Study
-from commensal.vocabulary.endpoints import endpoints_for, primary_endpoint
-from commensal.vocabulary.indications import indications
+from commensal.vocabulary.endpoints import endpoints, endpoints_for, primary_endpoint
 from commensal.vocabulary.instruments.declaration import instrument
 from commensal.vocabulary.windows import landmarks
 
@@ -100,7 +99,7 @@ def covariates_of(study: Study, cohort: pl.DataFrame, assessed: Mapping[str, Ass
     """
     frame = (
         cohort.join(index_sessions(study, cohort), on="patient_id", how="left")
-        .join(_durations(study), on="patient_id", how="left")
+        .join(disease_durations(study), on="patient_id", how="left")
         .join(_severity(cohort, assessed), on="patient_id", how="left")
         .with_columns(index_year=_year(study))
     )
@@ -146,8 +145,8 @@ def _year(study: Study) -> pl.Expr:
     return 1970 + pl.col("index_day") / DAYS_PER_YEAR
 
 
-def _durations(study: Study) -> pl.DataFrame:
-    """Years with the indication, the longest recorded."""
+def disease_durations(study: Study) -> pl.DataFrame:
+    """Return [patient_id, disease_duration_years]: years with the indication, the longest recorded."""
     rows = study.read("diagnoses", columns=["patient_id", "role", "disease_duration_years"])
     of_indication = rows.filter(pl.col("role") == "indication")
     return of_indication.group_by("patient_id").agg(pl.col("disease_duration_years").max())
@@ -166,9 +165,7 @@ def _severity(cohort: pl.DataFrame, assessed: Mapping[str, Assessed]) -> pl.Data
 
 def severity_instruments(indication_code: str) -> list[str]:
     """The instruments that tell how severe an indication is at baseline, the adults' first."""
-    if indication_code not in indications():
-        return []
-    if indication_code not in {e.indication for e in _with_endpoints(indication_code)}:
+    if indication_code not in {e.indication for e in endpoints()}:
         return []
     found = [
         primary_endpoint(indication_code, landmark=at) or endpoints_for(indication_code)[0]
@@ -181,13 +178,6 @@ def severity_instruments(indication_code: str) -> list[str]:
             measures.append(endpoint.child.active)
         names += [m.instrument for m in measures if m is not None]
     return list(dict.fromkeys(names))
-
-
-def _with_endpoints(indication_code: str) -> tuple:
-    try:
-        return endpoints_for(indication_code)
-    except InputError:
-        return ()
 
 
 def _standardised(patients: pl.DataFrame, code: str, assessed: Mapping[str, Assessed]) -> pl.DataFrame:
