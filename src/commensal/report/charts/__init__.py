@@ -14,7 +14,7 @@ from commensal.report.charts.communities import (
 )
 from commensal.report.charts.matches import VERDICTS, parts, policy_trials, refusals, scores
 from commensal.report.charts.outcomes import curves, intervals
-from commensal.report.charts.theme import drawing_of, styled, svg_of, themed
+from commensal.report.charts.theme import drawing_of, svg_of, themed
 
 __all__ = [
     "FATES",
@@ -33,7 +33,6 @@ __all__ = [
     "refusals",
     "scores",
     "spread",
-    "styled",
     "svg_of",
     "taxa_changes",
     "themed",

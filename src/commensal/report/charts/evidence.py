@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from commensal.report.charts.theme import INK, PALETTE, SHAPES, SOFT, WIDTH, Chart
+from commensal.report.charts.theme import CUT_LABEL, INK, PALETTE, SHAPES, SOFT, WIDTH, Chart
 
 ACROSS = 4
 
@@ -21,7 +21,7 @@ def forest(rows: pl.DataFrame, *, series: str | None, x_title: str, is_ratio: bo
     names = named[series or "one"].unique(maintain_order=True).to_list()
     legend = alt.Legend() if series else None
     base = alt.Chart(named).encode(
-        y=alt.Y("y:N", sort=None, title=None, axis=alt.Axis(labelLimit=330)),
+        y=alt.Y("y:N", sort=None, title=None, axis=alt.Axis(**CUT_LABEL)),
         yOffset=alt.YOffset(by, sort=names),
         color=alt.Color(by, sort=names, scale=_colours(names), title=None, legend=legend),
     )
@@ -60,7 +60,7 @@ def love(rows: pl.DataFrame) -> Chart:
         alt.Chart(rows.with_columns(pl.col("standardised_difference").abs()))
         .mark_point(filled=True, size=55, opacity=1)
         .encode(
-            y=alt.Y("y:N", sort=None, title=None, axis=alt.Axis(labelLimit=330)),
+            y=alt.Y("y:N", sort=None, title=None, axis=alt.Axis(**CUT_LABEL)),
             x=alt.X("standardised_difference:Q", title="Absolute standardised difference"),
             color=alt.Color("weighting:N", sort=names, scale=_colours(names), title=None),
             shape=alt.Shape("weighting:N", sort=names, scale=_shapes(names), title=None),
