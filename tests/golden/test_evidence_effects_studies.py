@@ -22,77 +22,13 @@ pytestmark = [
 ]
 
 # Re-analysed in Olesen & Gerardin 2021, doi:10.1038/s41598-021-96680-x.
-CLINICAL = {
-    "costello": ([f"donor{letter}" for letter in "ABCDEFGHIJKLMNOP"], {"column": "fmt", "equals": "1"}),
-    "jacob": ([f"donor{i}" for i in range(1, 5)], None),
-    "paramsothy": ([f"donor{i:02d}" for i in range(1, 15)], {"column": "arm", "equals": "fmt"}),
-}
-
-
-def mapping(donors: list[str]) -> str:
-    """The mapping file of a sheet with one column of 0 and 1 for each donor."""
-    head = """
-clock = "patient"
-missing = ["", "NA"]
-[[tables]]
-table = "patients"
-[tables.columns]
-patient_id = "patient"
-arm = { constant = "fmt" }
-indication = { constant = "uc" }
-[[tables]]
-table = "sessions"
-[tables.columns]
-session_id = { template = "{patient}-1" }
-patient_id = "patient"
-[[tables]]
-table = "units"
-[tables.columns]
-unit_id = { template = "{patient}-u" }
-release_pathway = { constant = "historical" }
-[[tables]]
-table = "session_units"
-[tables.columns]
-session_id = { template = "{patient}-1" }
-unit_id = { template = "{patient}-u" }
-[[tables]]
-table = "reported_outcomes"
-[tables.columns]
-outcome_id = { template = "{patient}-o" }
-patient_id = "patient"
-label = { column = "outcome", values = { "0" = "no_response", "1" = "remission" } }
-"""
-    parts = [
-        f"""
-[[tables]]
-table = "donors"
-distinct = true
-[tables.columns]
-donor_id = {{ constant = "{donor}" }}
-kind = {{ constant = "universal" }}
-[[tables]]
-table = "unit_donors"
-when = {{ column = "{donor}", is = ["1"] }}
-[tables.columns]
-unit_id = {{ template = "{{patient}}-u" }}
-donor_id = {{ constant = "{donor}" }}
-"""
-        for donor in donors
-    ]
-    return head + "".join(parts)
+CLINICAL = ("costello", "jacob", "paramsothy")
+MAPPINGS = Path(__file__).parents[2] / "docs" / "how-to" / "mappings"
 
 
 def clinical(name: str, folder: Path) -> Ground:
-    donors, only = CLINICAL[name]
-    rows = pl.read_csv(
-        DATA / "ibd_donor_effects_clinical" / f"{name}_patients.tsv", separator="\t", infer_schema=False
-    )
-    if only:
-        rows = rows.filter(pl.col(only["column"]) == only["equals"])
-    used = [d for d in donors if (rows[d] == "1").any()]
-    rows.write_csv(folder / "sheet.csv")
-    (folder / "mapping.toml").write_text(mapping(used))
-    study = import_study("table", folder / "sheet.csv", folder / "study", mapping=folder / "mapping.toml")
+    sheet = DATA / "ibd_donor_effects_clinical" / f"{name}_patients.tsv"
+    study = import_study("table", sheet, folder / "study", mapping=MAPPINGS / f"{name}.toml")
     return ground_of(study, landmarks=["M3"])
 
 

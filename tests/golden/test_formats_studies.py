@@ -166,73 +166,35 @@ def test_a_metaphlan_profile_is_read_at_its_leaves(tmp_path):
     assert study.read("samples")["sample_id"].to_list() == ["gmwi2_SRR1761667"]
 
 
-COSTELLO = """
-clock = "patient"
-origin = "Costello 2019"
-[[tables]]
-table = "patients"
-[tables.columns]
-patient_id = "patient"
-arm = { column = "fmt", values = { "1" = "fmt", "0" = "autologous" } }
-indication = { constant = "uc" }
-index_day = { constant = 0 }
-[[tables]]
-table = "reported_outcomes"
-[tables.columns]
-outcome_id = { template = "{patient}-outcome" }
-patient_id = "patient"
-label = { column = "outcome", values = { "1" = "remission", "0" = "no_response" } }
-[[tables]]
-table = "units"
-when = { column = "fmt", is = ["1"] }
-[tables.columns]
-unit_id = { template = "{patient}-unit" }
-release_pathway = { constant = "historical" }
-[[tables]]
-table = "donors"
-distinct = true
-each = { columns = "donor*", is = ["1"] }
-[tables.columns]
-donor_id = "@name"
-[[tables]]
-table = "unit_donors"
-when = { column = "fmt", is = ["1"] }
-each = { columns = "donor*", is = ["1"] }
-[tables.columns]
-unit_id = { template = "{patient}-unit" }
-donor_id = "@name"
-"""
+MAPPINGS = Path(__file__).parents[2] / "docs" / "how-to" / "mappings"
+
+
+def trial_of_donors(tmp_path: Path, name: str):
+    mapping = (MAPPINGS / f"{name}.toml").read_text(encoding="utf-8")
+    sheet = f"ibd_donor_effects_clinical/{name}_patients.tsv"
+    return imported(tmp_path, sheet, format_name="table", mapping=mapping)
 
 
 def test_costello_comes_in_by_a_mapping(tmp_path):
-    name = "ibd_donor_effects_clinical/costello_patients.tsv"
-    study = imported(tmp_path, name, format_name="table", mapping=COSTELLO)
+    study = trial_of_donors(tmp_path, "costello")
     assert counts(study, "patients", "arm") == {"fmt": 38, "autologous": 35}
-    assert study.read("donors").height == 16
-    assert study.read("unit_donors")["donor_id"].str.starts_with("donor").all()
+    assert counts(study, "donors", "kind") == {"universal": 16, "autologous": 35}
+    assert study.read("unit_donors")["donor_id"].str.contains("^(donor|own-)").all()
     assert any("pool" in note for note in study.manifest.notes)
     kept = study.folder / "sources" / "costello_patients.tsv"
-    assert kept.read_bytes() == (Path(os.environ["COMMENSAL_DATA"]) / name).read_bytes()
+    original = Path(os.environ["COMMENSAL_DATA"]) / "ibd_donor_effects_clinical" / "costello_patients.tsv"
+    assert kept.read_bytes() == original.read_bytes()
 
 
 def test_paramsothy_comes_in_by_a_mapping(tmp_path):
-    mapping = COSTELLO.replace(
-        '{ column = "fmt", values = { "1" = "fmt", "0" = "autologous" } }',
-        # placebo patients who crossed over to open-label FMT are tabulated with those donors
-        '{ column = "arm", values = { "fmt" = "fmt", "rescue" = "fmt", "placebo" = "placebo" } }',
-    ).replace('when = { column = "fmt", is = ["1"] }', 'when = { column = "arm", is = ["fmt", "rescue"] }')
-    name = "ibd_donor_effects_clinical/paramsothy_patients.tsv"
-    study = imported(tmp_path, name, format_name="table", mapping=mapping)
+    # placebo patients who crossed over to open-label FMT are tabulated with those donors
+    study = trial_of_donors(tmp_path, "paramsothy")
     assert counts(study, "patients", "arm") == {"fmt": 78, "placebo": 3}
     assert study.read("donors").height == 14
 
 
 def test_jacob_patients_come_in_by_a_mapping(tmp_path):
-    mapping = COSTELLO.replace(
-        '{ column = "fmt", values = { "1" = "fmt", "0" = "autologous" } }', '{ constant = "fmt" }'
-    ).replace('when = { column = "fmt", is = ["1"] }\n', "")
-    name = "ibd_donor_effects_clinical/jacob_patients.tsv"
-    study = imported(tmp_path, name, format_name="table", mapping=mapping)
-    assert counts(study, "reported_outcomes", "label") == {"remission": 7, "no_response": 13}
+    study = trial_of_donors(tmp_path, "jacob")
+    assert counts(study, "reported_outcomes", "label") == {"response": 7, "no_response": 13}
     assert set(study.read("unit_donors").group_by("unit_id").len()["len"]) == {2}
     assert open_study(study.folder).read("donors").height == 4

@@ -110,14 +110,16 @@ def _full_data(sets: pl.DataFrame | None) -> list[dict[str, Any]]:
 
 
 def donor_flow(study: Study, *, used: Iterable[str]) -> pl.DataFrame:
-    """Return ``flow`` rows of donors: in the study → screened → accepted → used; healthy references left out.
+    """Return ``flow`` rows of donors: in the study → screened → accepted → used.
+
+    Healthy references are left out, and patients who were given their own stool.
 
     A donor was accepted whose status is eligible or retired, or whose material was given; screened who has a
     result on file. ``used`` are the donors whose material anybody received. The boxes form a diagram of their
     own: the first has the parent "donors_diagram", which is no box.
     """
     donors = study.read("donors", columns=["donor_id", "kind", "status"]).filter(
-        pl.col("kind").fill_null("unknown") != "healthy_reference"
+        ~pl.col("kind").fill_null("unknown").is_in(["healthy_reference", "autologous"])
     )
     if donors.is_empty():
         return rows_of("flow", [])

@@ -12,6 +12,10 @@ from commensal.report.views import Figure, Section, TableView
 Tables = Mapping[str, pl.DataFrame]
 DRAWN = ("peds_gained", "peds", "pprs", "bray_curtis_to_donor")
 TESTED = ("peds_gained", "peds")
+NO_SAMPLE = (
+    "No stool sample of a patient is in the study: engraftment, the sources of the communities and the "
+    "labels of samples cannot be told."
+)
 MOST_LINES = 60
 MOST_BARS = 80
 MOST_TAXA = 12
@@ -24,6 +28,8 @@ def engraftment(tables: Tables) -> Section | None:
     rows = tables["engraftment"]
     if rows.is_empty():
         return None
+    if has_no_sample(rows, "sample_id"):
+        return Section("engraftment", "Engraftment", NO_SAMPLE)
     figures = [*(_over_time(rows, m) for m in DRAWN), *(_against_null(rows, m) for m in TESTED)]
     return Section(
         "engraftment",
@@ -34,6 +40,11 @@ def engraftment(tables: Tables) -> Section | None:
         figures=tuple(f for f in figures if f),
         tables=tuple(t for t in (_tests(tables["engraftment_tests"]), *_engraftment_tables(rows)) if t),
     )
+
+
+def has_no_sample(rows: pl.DataFrame, sample: str) -> bool:
+    """Whether every row tells of a patient without any sample: said once, not once for each patient."""
+    return rows[sample].null_count() == rows.height
 
 
 def labelled(rows: pl.DataFrame) -> pl.DataFrame:
@@ -149,7 +160,7 @@ def without_value(rows: pl.DataFrame, what: str, *, caption: str, value: str = "
 def attribution(tables: Tables) -> Section | None:
     """Where each community after transplant came from: donor, own baseline, other donors, unknown."""
     rows = tables["attributions"]
-    if rows.is_empty():
+    if has_no_sample(rows, "sink_id"):
         return None
     known = rows.filter(pl.col("proportion").is_not_null()).rename({"sink_id": "sample_id"})
     told = labelled(known.sort("subject_id", "day", "sample_id", nulls_last=True))
@@ -240,7 +251,7 @@ def _named(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
 def identity(tables: Tables) -> Section | None:
     """Samples that do not look like what their label says."""
     rows = tables["identity"]
-    if rows.is_empty():
+    if has_no_sample(rows, "sample_id"):
         return None
     counts = dict(rows["verdict"].value_counts().iter_rows())
     tiles = tuple((digits.whole(counts.get(v, 0)), label) for v, label in words.IDENTITY.items())

@@ -9,7 +9,7 @@ import polars as pl
 
 from commensal import engine
 from commensal.errors import RefusedError
-from commensal.evidence.effects.donors import POWER_SD, DonorFit, DonorPrior, donor_model
+from commensal.evidence.effects.donors import POWER_SD, PROFILE_SDS, DonorFit, DonorPrior, donor_model
 from commensal.evidence.effects.mixed import Membership
 from commensal.evidence.effects.observed import Observed, observed_at, pooled_at, reported
 from commensal.evidence.effects.settings import Settings
@@ -24,6 +24,8 @@ METHOD = (
 )
 PERMUTED = "donors permuted within indication × period × route strata, sum of squared scores"
 SIZES = "published re-analyses: differences between donors need more than 100 (CDI) to 200 (IBD) patients"
+# The largest variance between donors that the profile looks at; where it ends, nothing was estimated.
+LARGEST = PROFILE_SDS[-1] ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +198,19 @@ def _untestable(fit: DonorFit) -> list[str]:
     return [f"no stratum of {fit.n_strata} has two donors: labels cannot be exchanged"]
 
 
+def _within(variance: float) -> float | None:
+    """A variance; none at the end of those looked at: there the likelihood does not say where it ends."""
+    return None if variance >= LARGEST else variance
+
+
+def _beyond(fit: DonorFit) -> list[str]:
+    if _within(fit.variance) is None:
+        return [f"so few outcomes that the variance has no most likely value up to {LARGEST:g}"]
+    if _within(fit.variance_upper) is None:
+        return [f"so few outcomes that the variance has no upper limit up to {LARGEST:g}"]
+    return []
+
+
 def _components(
     question: _Question, fit: DonorFit, keys: dict[str, str | None], cautions: list[str]
 ) -> pl.DataFrame:
@@ -204,15 +219,15 @@ def _components(
         {
             **cells,
             "component": "donor",
-            "variance": fit.variance,
+            "variance": _within(fit.variance),
             "lower": fit.variance_lower,
-            "upper": fit.variance_upper,
+            "upper": _within(fit.variance_upper),
             "probability_none": fit.p_null,
             "p_value": fit.p_value,
             "n_levels": len(fit.donors),
             "method": f"{METHOD}; variance and limits by the integrated likelihood",
             "verdict": fit.verdict,
-            "reason": "; ".join([*_untestable(fit), *cautions]),
+            "reason": "; ".join([*_beyond(fit), *_untestable(fit), *cautions]),
         }
     ]
     if fit.site_variance is not None:
