@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import Any, TypeVar
 
 import numpy as np
 
 from commensal.engine.frames import on_spark
+from commensal.engine.workers import Workers, workers
 from commensal.errors import InputError
 
 Item = TypeVar("Item")
@@ -19,7 +17,6 @@ Result = TypeVar("Result")
 
 SHOWN = 200
 SPARK = "spark"
-THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def map(
@@ -27,14 +24,15 @@ def map(
     items: Iterable[Item],
     *,
     seed: int,
-    processes: int | str = 1,
+    processes: int | str | Workers = 1,
     on_done: Callable[[int], None] | None = None,
 ) -> list[Result]:
     """Return ``[function(item, generator) for item in items]``, each item with its own child seed.
 
     The numbers do not depend on ``processes``: item ``i`` always gets the ``i``-th child of ``seed``.
     ``function`` must be importable (no lambda) where ``processes`` is more than 1; 0 means all cores, "spark"
-    the active Spark session (else a local one), whose workers need this software too.
+    the active Spark session (else a local one), whose workers need this software too; :func:`workers` that
+    run already are used as they are.
     ``on_done`` is called with the number of items finished, after each, in order.
     An error names the item it came from in a note and ends the run.
     """
@@ -42,28 +40,13 @@ def map(
     seeds = np.random.SeedSequence(seed).spawn(len(work))
     if processes == SPARK:
         return _collect(iter(on_spark(_call_task, list(_tasks(function, work, seeds)))), on_done)
-    if not isinstance(processes, int):
+    if isinstance(processes, str):
         raise InputError(f"processes = {processes!r}", expected=f'a number, 0 for all cores, or "{SPARK}"')
-    workers = min(processes or os.cpu_count() or 1, len(work))
-    if workers <= 1:
-        return _collect((_call_task(task) for task in _tasks(function, work, seeds)), on_done)
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return _collect(pool.map(_call_task, _tasks(function, work, seeds)), on_done)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started in here use one thread each: there are as many processes as cores."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    if not isinstance(processes, Workers):
+        processes = min(processes or os.cpu_count() or 1, max(len(work), 1))
+    with workers(processes) as team:
+        given = [team.give(_call_task, task) for task in _tasks(function, work, seeds)]
+        return _collect(team.results(given), on_done)
 
 
 def _collect(results: Iterator[Result], on_done: Callable[[int], None] | None) -> list[Result]:
