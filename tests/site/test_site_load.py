@@ -14,7 +14,8 @@ from commensal.errors import InputError, RefusedError
 from commensal.registry import audit
 from commensal.registry.freezing import freeze_rows
 from commensal.registry.loading import load_study
-from commensal.registry.models import MODELS, TABLES
+from commensal.registry.models import MODELS
+from commensal.registry.tables import TABLES
 from commensal.simulate import simulate
 from commensal.study import Manifest, study_of
 from commensal.study.inputs import INPUTS

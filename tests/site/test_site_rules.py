@@ -15,8 +15,9 @@ from commensal.registry import audit, scope
 from commensal.registry.actions import accounts, care, custody, material
 from commensal.registry.freezing import freeze_rows
 from commensal.registry.loading import load_study
-from commensal.registry.models import MODELS, PROJECTION, TABLES
+from commensal.registry.models import MODELS, PROJECTION
 from commensal.registry.rows import all_frames
+from commensal.registry.tables import TABLES
 from commensal.study.declaration import Privacy
 from commensal.study.inputs import INPUTS
 from commensal.vocabulary.routes import Route
@@ -107,7 +108,7 @@ def test_nobody_sees_or_changes_another_centre(given):
     universe, unit, patient, _ = given
     for table in TABLES:
         if table not in ("sites", "batches"):
-            assert not scope.visible(table, by=universe.otto).exists(), table
+            assert not scope.within(table, sites=scope.sites_of(universe.otto)).exists(), table
     with pytest.raises(InputError, match="at your centres"):
         care.add_visit(by=universe.otto, patient=patient.pk, status="attended")
     with pytest.raises(InputError, match="at your centres"):
@@ -120,7 +121,7 @@ def test_nobody_sees_or_changes_another_centre(given):
 def test_a_person_without_a_centre_sees_nothing(universe):
     stranger = universe.person("stranger", "S1")
     with pytest.raises(PermissionDenied):
-        scope.visible("patients", by=stranger)
+        scope.within("patients", sites=scope.sites_of(stranger))
 
 
 ACTIONS = {

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from commensal.registry.actions.material import profile_on
 from commensal.registry.models import Role
+from commensal.registry.tables import DECLARED
 from commensal.registry.words import label_of
 from commensal.study.declaration import Column, Kind
-from commensal.study.inputs import INPUTS
 from commensal.study.lists import codes_of
 from commensal.vocabulary.instruments.declaration import Instrument
 from commensal.vocabulary.sources import read_table
@@ -49,7 +49,7 @@ def make_form(
     more: Mapping[str, forms.Field] | None = None,
 ) -> type[Form]:
     """Return a form for some columns of a declared table, in that order, then ``more``, then the reason."""
-    declared = INPUTS[table]
+    declared = DECLARED[table]
     fields: dict[str, forms.Field] = {
         name: field_for(declared[name], is_required=declared[name].is_required or name in set(required))
         for name in names
@@ -142,7 +142,7 @@ def panel_fields(on: Any) -> dict[str, tuple[str, str, bool]]:
 def panel_form(on: Any, *, donations: list[tuple[str, str]]) -> type[Form]:
     """Return the form for one day's test results: a result and a method for every test, all empty."""
     fields: dict[str, forms.Field] = {
-        "collected_on": field_for(INPUTS["screenings"]["collected_on"], is_required=True),
+        "collected_on": field_for(DECLARED["screenings"]["collected_on"], is_required=True),
         "donation": forms.ChoiceField(
             label="Donation tested",
             help_text="Only where the donation's own stool was tested.",
@@ -172,7 +172,7 @@ def questions(on: Any) -> list[Mapping[str, Any]]:
 def questionnaire_form(on: Any) -> type[Form]:
     """Return the donor questionnaire: yes, no or not asked, and the date of an event."""
     fields: dict[str, forms.Field] = {
-        "collected_on": field_for(INPUTS["screenings"]["collected_on"], is_required=True)
+        "collected_on": field_for(DECLARED["screenings"]["collected_on"], is_required=True)
     }
     for question in questions(on):
         code, words = question["code"], question.get("meaning", question["code"])

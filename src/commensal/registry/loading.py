@@ -13,7 +13,8 @@ from commensal.bank import fold
 from commensal.bank.stock import events_of
 from commensal.errors import InputError, RefusedError
 from commensal.registry.audit import acting
-from commensal.registry.models import MODELS, TABLES
+from commensal.registry.models import MODELS
+from commensal.registry.tables import TABLES
 from commensal.study import Study
 from commensal.study.declaration import Kind
 from commensal.study.inputs import INPUTS

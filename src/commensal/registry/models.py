@@ -1,4 +1,4 @@
-"""The registry's tables: one model for each declared table it records, made from the declaration.
+"""The registry's tables: one model for each declared table, made from the declaration.
 
 What is added by hand is the projection of a unit's custody (written with the event, proven equal to the
 fold), who may see which centre, and the invariants that hold between columns.
@@ -13,37 +13,8 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from commensal.registry.fields import constraints_of, field_name, make_field, model_name, no_later
+from commensal.registry.tables import DECLARED, OWNED
 from commensal.study.declaration import Privacy
-from commensal.study.inputs import INPUTS
-
-TABLES = (
-    "sites",
-    "patients",
-    "donors",
-    "donations",
-    "batches",
-    "units",
-    "courses",
-    "sessions",
-    "visits",
-    "dispositions",
-    "consents",
-    "diagnoses",
-    "procedures",
-    "hospitalisations",
-    "lab_results",
-    "exposures",
-    "screenings",
-    "unit_donors",
-    "custody",
-    "holds",
-    "session_units",
-    "assessments",
-    "diaries",
-    "reported_outcomes",
-    "adverse_events",
-)
-"""The tables the registry records, those referred to before those that refer."""
 
 
 class Projection(models.Model):
@@ -121,7 +92,7 @@ EXTRA: dict[str, list[models.BaseConstraint]] = {
 
 
 def _model(name: str) -> type[models.Model]:
-    table = INPUTS[name]
+    table = DECLARED[name]
     fields: dict[str, Any] = {field_name(c): make_field(c, table) for c in table.declared}
     meta = type(
         "Meta",
@@ -129,7 +100,7 @@ def _model(name: str) -> type[models.Model]:
         {
             "db_table": name,
             "app_label": "registry",
-            "constraints": [*constraints_of(table), *EXTRA.get(name, [])],
+            "constraints": [*constraints_of(table), *EXTRA.get(name, []), *_own(name)],
             "verbose_name": table.row[:100],
         },
     )
@@ -138,16 +109,22 @@ def _model(name: str) -> type[models.Model]:
     return type(model_name(name), bases, attributes)
 
 
-MODELS: dict[str, type[models.Model]] = {name: _model(name) for name in TABLES}
+def _own(name: str) -> tuple[models.BaseConstraint, ...]:
+    return OWNED[name].constraints if name in OWNED else ()
+
+
+MODELS: dict[str, type[models.Model]] = {name: _model(name) for name in DECLARED}
 
 
 class Role(models.TextChoices):
     """What a person does at a centre."""
 
     COORDINATOR = "coordinator"
-    LAB = "lab"
     PHYSICIAN = "physician"
+    LAB = "lab"
+    DATA_MANAGER = "data_manager"
     QUALITY = "quality"
+    MONITOR = "monitor"
 
 
 class Membership(models.Model):

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import polars as pl
 from django.db.models import QuerySet
 
-from commensal.registry.models import MODELS, TABLES
+from commensal.registry.models import MODELS
 from commensal.registry.scope import within
+from commensal.registry.tables import TABLES
 from commensal.study import Manifest, Study, study_of
 from commensal.study.inputs import INPUTS
 

@@ -1,4 +1,4 @@
-"""Who may see and change what: every query of the site goes through ``visible``.
+"""Who may see and change what: every query of a page goes through ``seen``, of an action through its desk.
 
 A person works at centres, in roles. A row belongs to a centre by the path below; a person without a centre
 sees nothing and is told so.
@@ -12,8 +12,10 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
 
 from commensal.registry.models import MODELS, Membership
+from commensal.registry.tables import OWNED
 
 OF_PATIENT, OF_DONOR, OF_UNIT = "patient__site", "donor__site", "unit__site"
 SITE_OF: dict[str, tuple[str, ...]] = {
@@ -42,6 +44,7 @@ SITE_OF: dict[str, tuple[str, ...]] = {
     "diaries": (OF_PATIENT,),
     "reported_outcomes": (OF_PATIENT,),
     "adverse_events": (OF_PATIENT,),
+    **{name: owned.sites for name, owned in OWNED.items()},
 }
 BATCH_OF = {"batches": "pk__in", "holds": "batch__in"}
 Person = AbstractBaseUser | Any
@@ -70,9 +73,9 @@ def colleagues(person: Person) -> list[tuple[str, str, str, bool]]:
     return sorted((m.user.username, m.site_id, m.role, m.user.is_active) for m in held)
 
 
-def visible(table: str, *, by: Person, roles: Iterable[str] | None = None) -> QuerySet[Model]:
-    """Return the rows of a table that belong to a person's centres."""
-    return within(table, sites=sites_of(by, roles=roles))
+def seen(request: HttpRequest, table: str) -> QuerySet[Model]:
+    """Return the rows of a table that the person may see on this page: of the centres of the page's roles."""
+    return within(table, sites=request.sites)  # type: ignore[attr-defined]
 
 
 def within(table: str, *, sites: Iterable[str]) -> QuerySet[Model]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 from commensal.registry.models import MODELS
+from commensal.registry.tables import OWNED
 
 TRAIL = "audit"
 ACCOUNTS = ("auth_user", "memberships")
 AUDITED = (*MODELS, *ACCOUNTS)
-APPEND_ONLY = (TRAIL, "custody")
+APPEND_ONLY = (TRAIL, "custody", *(name for name, owned in OWNED.items() if owned.is_append_only))
 SECRET = ("password", "last_login")
 GENESIS = "0" * 64
 SEPARATOR, NOTHING = "\x1f", "\x01nothing"

@@ -17,8 +17,8 @@ from commensal.registry.audit import acting
 from commensal.registry.fields import attribute_name
 from commensal.registry.models import MODELS
 from commensal.registry.scope import Person, sites_of, within
+from commensal.registry.tables import DECLARED
 from commensal.study.declaration import Column, Kind
-from commensal.study.inputs import INPUTS
 from commensal.study.lists import codes_of
 from commensal.vocabulary.routes import refuse_parenteral
 
@@ -67,11 +67,11 @@ class Desk:
         return made
 
     def _row(self, table: str, values: Mapping[str, Any]) -> Model:
-        model, key = MODELS[table], INPUTS[table].key[0]
+        model, key = MODELS[table], DECLARED[table].key[0]
         checked = checked_values(table, values)
         if table not in KEYLESS and not checked.get(key):
             checked[key] = next_id(table)
-        declared = INPUTS[table]
+        declared = DECLARED[table]
         return model(**{attribute_name(declared[name]): value for name, value in checked.items()})
 
     def change(self, row: Model, **values: Any) -> Any:
@@ -113,12 +113,12 @@ def checked_values(table: str, values: Mapping[str, Any], *, is_partial: bool = 
 
     A parenteral route of administration is a SafetyError.
     """
-    declared = {column.name: column for column in INPUTS[table].declared}
+    declared = {column.name: column for column in DECLARED[table].declared}
     if unknown := [name for name in values if name not in declared]:
         raise InputError(f"{table} has no column {unknown[0]!r}", expected=nearest(unknown[0], declared))
     clean = {name: _checked(declared[name], value, table) for name, value in values.items()}
     if not is_partial:
-        key = INPUTS[table].key
+        key = DECLARED[table].key
         for column in declared.values():
             if column.is_required and clean.get(column.name) is None and (column.name,) != key:
                 raise InputError(f"{column.name.replace('_', ' ')} is missing", expected=column.meaning)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from commensal.errors import RefusedError
 from commensal.registry import forms as made
 from commensal.registry.actions import custody, material
-from commensal.registry.scope import sites_of, visible
+from commensal.registry.scope import seen
 from commensal.registry.views.pages import form_page, one, today
 
 DONOR = ("donor_id", "site_id", "kind", "sex", "born_on", "bmi", "enrolled_on", "cmv_igg", "ebv_igg")
@@ -34,7 +34,7 @@ CHECKS = ("is_label_verified", "is_cold_chain_unbroken", "has_retention_sample",
 
 def sites_choice(request: HttpRequest) -> dict[str, forms.Field]:
     """Return the choice of one of the person's centres."""
-    rows = [(site, site) for site in sites_of(request.user)]
+    rows = [(site, site) for site in request.sites]
     return {"site_id": forms.ChoiceField(label="Centre", choices=rows)}
 
 
@@ -68,15 +68,13 @@ def donor(request: HttpRequest, pk: str) -> HttpResponse:
             "laboratory": laboratory,
             "open_answers": open_answers,
             "n_answers": len(answers),
-            "donations": visible("donations", by=request.user).filter(**mine).order_by("-donated_on"),
-            "results": visible("screenings", by=request.user)
-            .filter(**mine)
-            .order_by("-collected_on", "analyte")[:200],
-            "consents": visible("consents", by=request.user).filter(**mine),
-            "units": visible("units", by=request.user).filter(
-                pk__in=visible("unit_donors", by=request.user).filter(donor=row).values("unit")
+            "donations": seen(request, "donations").filter(**mine).order_by("-donated_on"),
+            "results": seen(request, "screenings").filter(**mine).order_by("-collected_on", "analyte")[:200],
+            "consents": seen(request, "consents").filter(**mine),
+            "units": seen(request, "units").filter(
+                pk__in=seen(request, "unit_donors").filter(donor=row).values("unit")
             ),
-            "holds": visible("holds", by=request.user).filter(donor=row, lifted_on__isnull=True),
+            "holds": seen(request, "holds").filter(donor=row, lifted_on__isnull=True),
         },
     )
 
@@ -100,7 +98,7 @@ def add_consent(request: HttpRequest, pk: str) -> HttpResponse:
 def add_results(request: HttpRequest, pk: str) -> HttpResponse:
     """One day's test results of a donor."""
     one(request, "donors", pk)
-    given = visible("donations", by=request.user).filter(donor=pk).order_by("-donated_on")
+    given = seen(request, "donations").filter(donor=pk).order_by("-donated_on")
     form = made.panel_form(today(), donations=[(d.pk, f"{d.pk} of {d.donated_on}") for d in given])
     asked = made.panel_fields(today())
     back = reverse("donor", args=[pk])
@@ -296,9 +294,9 @@ def unit(request: HttpRequest, pk: str) -> HttpResponse:
         {
             "unit": row,
             "hold": custody.hold_of(row, on=today()),
-            "events": visible("custody", by=request.user).filter(unit=row).order_by("sequence"),
-            "donors": visible("unit_donors", by=request.user).filter(unit=row),
-            "holds": visible("holds", by=request.user).filter(unit=row).order_by("-placed_on"),
+            "events": seen(request, "custody").filter(unit=row).order_by("sequence"),
+            "donors": seen(request, "unit_donors").filter(unit=row),
+            "holds": seen(request, "holds").filter(unit=row).order_by("-placed_on"),
             "decision": None if row.is_released else decision(request, pk),
         },
     )

@@ -12,13 +12,13 @@ from django.urls import reverse
 
 from commensal.registry import forms as made
 from commensal.registry.actions import care
-from commensal.registry.scope import visible
+from commensal.registry.scope import seen
+from commensal.registry.tables import DECLARED
 from commensal.registry.views.bank import sites_choice
 from commensal.registry.views.home import followed, stock
 from commensal.registry.views.pages import form_page, one, today
 from commensal.registry.words import label_of
 from commensal.registry.worklists import due_visits
-from commensal.study.inputs import INPUTS
 from commensal.vocabulary.instruments.declaration import instrument, instruments
 from commensal.vocabulary.instruments.scoring import score_one
 from commensal.vocabulary.windows import assign_visit
@@ -114,26 +114,25 @@ def patient(request: HttpRequest, pk: str) -> HttpResponse:
             "indication": label_of("indications", row.indication) if row.indication else None,
             "due": due_visits([f for f in followed(request) if f.patient_id == pk], on=today()),
             "sessions": [
-                _session(request, s)
-                for s in visible("sessions", by=request.user).filter(**mine).order_by("number")
+                _session(request, s) for s in seen(request, "sessions").filter(**mine).order_by("number")
             ],
-            "visits": visible("visits", by=request.user).filter(**mine).order_by("visited_on"),
+            "visits": seen(request, "visits").filter(**mine).order_by("visited_on"),
             "records": records,
-            "has_consent": visible("consents", by=request.user).filter(patient=row).exists(),
+            "has_consent": seen(request, "consents").filter(patient=row).exists(),
         },
     )
 
 
 def _session(request: HttpRequest, row: Any) -> dict[str, Any]:
-    units = visible("session_units", by=request.user).filter(session=row)
+    units = seen(request, "session_units").filter(session=row)
     route = label_of("routes", row.route) if row.route else "route not recorded"
     return {"row": row, "route": route, "units": [unit.unit_id for unit in units]}
 
 
 def _shown(request: HttpRequest, table: str, columns: tuple[str, ...], pk: str) -> list[dict[str, Any]]:
     """Records of a patient as (key, list of (label, words))."""
-    declared = INPUTS[table]
-    rows = visible(table, by=request.user).filter(patient=pk)
+    declared = DECLARED[table]
+    rows = seen(request, table).filter(patient=pk)
     return [
         {
             "pk": row.pk,
@@ -181,8 +180,8 @@ def add_record(request: HttpRequest, pk: str, table: str) -> HttpResponse:
 def issuable(request: HttpRequest, pk: str) -> list[tuple[str, str]]:
     """Return the units that may be issued to a patient today, soonest expiry first, with words."""
     states = [s for s in stock(request) if s["is_issuable"] or s["reserved_for"] == pk]
-    rows = visible("units", by=request.user).in_bulk([s["unit_id"] for s in states])
-    parts = visible("unit_donors", by=request.user).filter(unit__in=list(rows))
+    rows = seen(request, "units").in_bulk([s["unit_id"] for s in states])
+    parts = seen(request, "unit_donors").filter(unit__in=list(rows))
     donors: dict[str, list[str]] = {}
     for part in parts:
         donors.setdefault(part.unit_id, []).append(part.donor_id)
@@ -262,7 +261,7 @@ def visit(request: HttpRequest, pk: str) -> HttpResponse:
     """One visit: what was assessed and how it scores."""
     row = one(request, "visits", pk)
     given: dict[str, dict[str, float | None]] = {}
-    for answer in visible("assessments", by=request.user).filter(visit=row):
+    for answer in seen(request, "assessments").filter(visit=row):
         given.setdefault(answer.instrument, {})[answer.item or "total"] = answer.value
     scored = [_scored(code, answers) for code, answers in given.items()]
     return render(

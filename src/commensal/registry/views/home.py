@@ -12,7 +12,7 @@ from django.shortcuts import render
 from commensal.bank import unit_states
 from commensal.registry.actions.custody import day_of
 from commensal.registry.rows import frame_of, live_study
-from commensal.registry.scope import roles_of, visible
+from commensal.registry.scope import roles_of, seen
 from commensal.registry.views.pages import page_of, today
 from commensal.registry.worklists import Followed, closed_patients, due_visits
 
@@ -46,12 +46,12 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def followed(request: HttpRequest) -> list[Followed]:
     """Return the patients a person follows, with the visits recorded so far."""
-    patients = visible("patients", by=request.user).filter(index_on__isnull=False)
+    patients = seen(request, "patients").filter(index_on__isnull=False)
     recorded: dict[str, set[str]] = {}
-    visits = visible("visits", by=request.user).filter(visit__isnull=False).exclude(status="cancelled")
+    visits = seen(request, "visits").filter(visit__isnull=False).exclude(status="cancelled")
     for patient, visit in visits.values_list("patient_id", "visit"):
         recorded.setdefault(patient, set()).add(visit)
-    ended = visible("dispositions", by=request.user).values("patient_id", "kind", "withdrawal_level")
+    ended = seen(request, "dispositions").values("patient_id", "kind", "withdrawal_level")
     closed = closed_patients(ended)
     return [
         Followed(patient, index_on, cohort, frozenset(recorded.get(patient, ())), patient in closed)
@@ -61,7 +61,7 @@ def followed(request: HttpRequest) -> list[Followed]:
 
 def stock(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the state of every unit that is still in stock at the person's centres."""
-    return states_of(request, visible("units", by=request.user).filter(custody_state__in=IN_STOCK))
+    return states_of(request, seen(request, "units").filter(custody_state__in=IN_STOCK))
 
 
 def states_of(request: HttpRequest, units: QuerySet) -> list[dict[str, Any]]:
@@ -70,11 +70,11 @@ def states_of(request: HttpRequest, units: QuerySet) -> list[dict[str, Any]]:
     frames = {
         "units": frame_of("units", units),
         **{
-            table: frame_of(table, visible(table, by=request.user).filter(unit__in=keys))
+            table: frame_of(table, seen(request, table).filter(unit__in=keys))
             for table in ("unit_donors", "custody", "session_units")
         },
-        "sessions": frame_of("sessions", visible("sessions", by=request.user).none()),
-        "holds": frame_of("holds", visible("holds", by=request.user)),
+        "sessions": frame_of("sessions", seen(request, "sessions").none()),
+        "holds": frame_of("holds", seen(request, "holds")),
     }
     study = live_study(frames, on_day=day_of(today()))
     return unit_states(study, on_day=day_of(today())).rows(named=True)
@@ -82,17 +82,17 @@ def states_of(request: HttpRequest, units: QuerySet) -> list[dict[str, Any]]:
 
 def donors(request: HttpRequest) -> HttpResponse:
     """The donors, newest first."""
-    return render(request, "registry/donors.html", page_of(request, visible("donors", by=request.user)))
+    return render(request, "registry/donors.html", page_of(request, seen(request, "donors")))
 
 
 def patients(request: HttpRequest) -> HttpResponse:
     """The patients, newest first."""
-    return render(request, "registry/patients.html", page_of(request, visible("patients", by=request.user)))
+    return render(request, "registry/patients.html", page_of(request, seen(request, "patients")))
 
 
 def units(request: HttpRequest) -> HttpResponse:
     """The units, newest first."""
-    seen = visible("units", by=request.user)
-    page = page_of(request, seen)
-    states = states_of(request, seen.filter(pk__in=[unit.pk for unit in page["rows"]]))
+    rows = seen(request, "units")
+    page = page_of(request, rows)
+    states = states_of(request, rows.filter(pk__in=[unit.pk for unit in page["rows"]]))
     return render(request, "registry/units.html", {**page, "states": {s["unit_id"]: s for s in states}})

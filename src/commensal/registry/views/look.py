@@ -11,12 +11,12 @@ from commensal.bank import Trace, trace, unit_states
 from commensal.registry import audit
 from commensal.registry.actions.custody import day_of
 from commensal.registry.rows import frame_of, live_study
-from commensal.registry.scope import colleagues, visible
+from commensal.registry.scope import colleagues, seen
+from commensal.registry.tables import DECLARED
 from commensal.registry.views.pages import one, today
 from commensal.registry.words import label_of
 from commensal.study import Study
 from commensal.study.declaration import Kind
-from commensal.study.inputs import INPUTS
 
 STARTS = {"unit": "units", "donor": "donors", "patient": "patients"}
 WALKED = (
@@ -49,7 +49,7 @@ def follow(request: HttpRequest) -> HttpResponse:
 
 def _walked(request: HttpRequest) -> Study:
     """The tables a trace walks, of the person's centres."""
-    frames = {table: frame_of(table, visible(table, by=request.user)) for table in WALKED}
+    frames = {table: frame_of(table, seen(request, table)) for table in WALKED}
     return live_study(frames, on_day=day_of(today()))
 
 
@@ -81,7 +81,7 @@ def history(request: HttpRequest, table: str, pk: str) -> HttpResponse:
     if table not in CLASSIFIED:
         raise Http404(table)
     one(request, table, pk)
-    flags = {c.name for c in INPUTS[table].declared if c.kind is Kind.FLAG} | {"is_released"}
+    flags = {c.name for c in DECLARED[table].declared if c.kind is Kind.FLAG} | {"is_released"}
     changes = [
         {**change, "changes": _in_words(change["changes"], flags)} for change in audit.history(table, pk)
     ]

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from commensal.errors import CommensalError
 from commensal.registry.forms import Form
-from commensal.registry.scope import visible
+from commensal.registry.scope import seen
 
 ROWS = 50
 
@@ -27,7 +27,7 @@ def today() -> date:
 
 def one(request: HttpRequest, table: str, pk: str) -> Any:
     """Return a row the person may see, or no page."""
-    found = visible(table, by=request.user).filter(pk=pk).first()
+    found = seen(request, table).filter(pk=pk).first()
     if found is None:
         raise Http404(f"no {table} {pk} at your centres")
     return found
