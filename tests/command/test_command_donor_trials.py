@@ -17,8 +17,8 @@ ARMS = {
     "jacob": {"fmt": 20},
     "paramsothy": {"fmt": 78, "placebo": 3},
 }
-# Successes among those given donors' stool, counted in the sheets. Published: 12 of 38 (JAMA 2019;321:156) and,
-# before the placebo arm crossed over, 11 of 41 (Lancet 2017;389:1218).
+# Successes among those given donors' stool, counted in the sheets. Published: 12 of 38 (JAMA 2019;321:156)
+# and, before the placebo arm crossed over, 11 of 41 (Lancet 2017;389:1218).
 SUCCESSES = {"costello": (12, 38), "jacob": (7, 20), "paramsothy": (23, 78)}
 
 pytestmark = [

@@ -27,6 +27,7 @@ from commensal.microbiome.prediction.validation import held_out_predictions, val
 from commensal.microbiome.reference.cohort import Reference, reference_of
 from commensal.microbiome.reference.complementarity import Complementarity, complementarity
 from commensal.microbiome.reference.dysbiosis import dysbiosis
+from commensal.microbiome.reference.given import complementarity_given
 
 __all__ = [
     "Abundance",
@@ -48,6 +49,7 @@ __all__ = [
     "caution",
     "comparable_groups",
     "complementarity",
+    "complementarity_given",
     "contaminants",
     "distance_matrix",
     "donor_terms",

@@ -1,14 +1,17 @@
-"""The parts of a run: each an analysis that reads the ground and writes result tables, none needs another."""
+"""The parts of a run: each an analysis that writes result tables, none needs another.
+
+Some read nothing but the study: other processes begin with them while the ground of the rest is laid.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 
-import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from commensal import engine
+from commensal.engine import Shared, Workers
 from commensal.evidence.effects import predictors
 from commensal.evidence.ground import Ground
 from commensal.evidence.longitudinal import quality_of_life
@@ -20,12 +23,14 @@ from commensal.evidence.remission import missingness, not_defined, on_treatment,
 from commensal.evidence.reported import reported_outcomes
 from commensal.evidence.safety import safety
 from commensal.evidence.survival import time_to_event
-from commensal.microbiome import attribute, dysbiosis, identify, ordinate
+from commensal.microbiome import attribute, complementarity_given, dysbiosis, identify, ordinate
 from commensal.programme.analysis import Analysis
 from commensal.programme.communities import panel
+from commensal.study import Study
 
 Tables = dict[str, pl.DataFrame]
-Part = Callable[[Ground, Analysis], Tables]
+OnStudy = Callable[[Study, Analysis], Tables]
+OnGround = Callable[[Ground, Analysis], Tables]
 
 
 def _remission(ground: Ground, analysis: Analysis) -> Tables:
@@ -39,7 +44,7 @@ def _remission(ground: Ground, analysis: Analysis) -> Tables:
     return {"estimates": pl.concat(estimates), "missingness": missingness(ground.outcomes)}
 
 
-def _room(name: str, entry: Callable[..., Tables]) -> Part:
+def _room(name: str, entry: Callable[..., Tables]) -> OnGround:
     def run(ground: Ground, analysis: Analysis) -> Tables:
         return entry(
             ground,
@@ -52,13 +57,13 @@ def _room(name: str, entry: Callable[..., Tables]) -> Part:
     return run
 
 
-def _engraftment(ground: Ground, analysis: Analysis) -> Tables:
+def _engraftment(study: Study, analysis: Analysis) -> Tables:
     drawn = analysis.sections["engraftment"].rarefy_to or None
-    return panel(ground.study, seed=analysis.seed, level=analysis.level, rarefy_to=drawn)
+    return panel(study, seed=analysis.seed, level=analysis.level, rarefy_to=drawn)
 
 
-# In the order their rows stand in the tables.
-PARTS: Mapping[str, Part] = {
+# Both in the order their rows stand in the tables, those on the ground first.
+ON_GROUND: Mapping[str, OnGround] = {
     "participants": _room("participants", participants),
     "remission": _remission,
     "missing data": _room("missing", missing_outcomes),
@@ -68,13 +73,17 @@ PARTS: Mapping[str, Part] = {
     "predictors": _room("effects", predictors),
     "prediction models": _room("prediction", prediction_models),
     "monitoring": _room("monitoring", monitoring),
-    "engraftment": _engraftment,
-    "sources of the communities": lambda g, a: {"attributions": attribute(g.study, level=a.level)},
-    "whose sample is whose": lambda g, a: {"identity": identify(g.study, seed=a.seed)},
-    "against the reference": lambda g, a: dysbiosis(g.study, level=a.level, seed=a.seed),
-    "the plane of the communities": lambda g, _a: {"ordination": ordinate(g.study)},
 }
-# The longest first, so that two workers end together.
+ON_STUDY: Mapping[str, OnStudy] = {
+    "engraftment": _engraftment,
+    "sources of the communities": lambda s, a: {"attributions": attribute(s, level=a.level)},
+    "whose sample is whose": lambda s, a: {"identity": identify(s, seed=a.seed)},
+    "against the reference": lambda s, a: dysbiosis(s, level=a.level, seed=a.seed),
+    "the plane of the communities": lambda s, _a: {"ordination": ordinate(s)},
+    "what the stool had to offer": lambda s, _a: {"complementarity": complementarity_given(s)},
+}
+PARTS = (*ON_GROUND, *ON_STUDY)
+# The longest first, so that the processes end together.
 BY_LENGTH = (
     "sources of the communities",
     "prediction models",
@@ -86,36 +95,53 @@ BY_LENGTH = (
     "scores",
 )
 
-# Starting workers takes longer than the analyses of fewer patients.
-FEW = 500
+Begun = dict[str, Future[Tables]]
 
 
-def run_parts(
-    ground: Ground,
-    analysis: Analysis,
-    *,
-    processes: int = 1,
-    on_done: Callable[[int], None] | None = None,
-) -> Tables:
-    """Run every part and return the result tables; the rows stand in the order of :data:`PARTS`.
+def begin_on_study(study: Study, analysis: Analysis, *, team: Workers) -> Begun:
+    """Give the parts that read nothing but the study to the workers; the others begin at once."""
+    return {name: team.give(_on_study, name, study, analysis) for name in _by_length(ON_STUDY)}
 
-    The tables do not depend on ``processes`` (0: all cores). A study on Spark is run part by part here, and
-    each part spreads its own work.
+
+def begin_on_ground(ground: Ground, analysis: Analysis, *, team: Workers) -> Begun:
+    """Give the parts that read the ground to the workers."""
+    shared = team.share(ground)
+    return {name: team.give(_on_ground, name, shared, analysis) for name in _by_length(ON_GROUND)}
+
+
+def finished(begun: Begun, *, team: Workers, on_done: Callable[[int], None] | None = None) -> Tables:
+    """Work on the parts until all are done; return the tables, their rows in the order of :data:`PARTS`.
+
+    The tables do not depend on who made them. ``on_done`` is called with the number of parts that are done.
     """
-    if ground.study.engine == "spark" or ground.cohort.height < FEW:
-        processes = 1
-    order = [*BY_LENGTH, *(name for name in PARTS if name not in BY_LENGTH)]
-    items = [(name, ground, analysis) for name in order]
-    made = engine.map(_run_part, items, seed=analysis.seed, processes=processes, on_done=on_done)
-    by_name = dict(zip(order, made, strict=True))
-    return stacked([by_name[name] for name in PARTS])
+    made: dict[str, Tables] = {}
+    for name, tables in zip(begun, team.results(list(begun.values())), strict=True):
+        made[name] = tables
+        if on_done is not None:
+            on_done(sum(part.done() for part in begun.values()))
+    return stacked([made[name] for name in PARTS])
 
 
-def _run_part(item: tuple[str, Ground, Analysis], _generator: np.random.Generator) -> Tables:
-    name, ground, analysis = item
+def _by_length(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: BY_LENGTH.index(name) if name in BY_LENGTH else len(BY_LENGTH))
+
+
+def _on_study(name: str, study: Study, analysis: Analysis) -> Tables:
+    return _run_part(name, lambda: ON_STUDY[name](study, analysis))
+
+
+def _on_ground(name: str, ground: Shared[Ground], analysis: Analysis) -> Tables:
+    return _run_part(name, lambda: ON_GROUND[name](ground.value, analysis))
+
+
+def _run_part(name: str, part: Callable[[], Tables]) -> Tables:
     # Small matrices: threads of the linear algebra cost more than they save, and sums depend on their number.
     with threadpool_limits(limits=1, user_api="blas"):
-        return PARTS[name](ground, analysis)
+        try:
+            return part()
+        except Exception as error:
+            error.add_note(f"in the part: {name}")
+            raise
 
 
 def stacked(parts: Sequence[Tables]) -> Tables:

@@ -65,7 +65,8 @@ def _references(rows: pl.DataFrame) -> list[TableView]:
         for r in kinds.iter_rows(named=True)
     )
     head = ("Measure", "Reference", "n", "Threshold", "Samples", "Beyond it", "Method")
-    return [TableView("Measures and their references", head, cells, frozenset({2, 3, 4, 5}))]
+    is_empty = not kinds["n"].sum()
+    return [TableView("Measures and their references", head, cells, frozenset({2, 3, 4, 5}), is_empty)]
 
 
 def _values(known: pl.DataFrame) -> list[TableView]:

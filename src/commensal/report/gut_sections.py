@@ -10,7 +10,7 @@ from commensal.report import charts, digits, words
 from commensal.report.views import Figure, Section, TableView
 
 Tables = Mapping[str, pl.DataFrame]
-DRAWN = ("peds_gained", "peds", "pprs", "bray_curtis_to_donor")
+DRAWN = ("peds_gained", "peds", "pprs", "bray_curtis_to_donor", "strain_engraftment")
 TESTED = ("peds_gained", "peds")
 NO_SAMPLE = (
     "No stool sample of a patient is in the study: engraftment, the sources of the communities and the "
@@ -114,9 +114,10 @@ def _tests(rows: pl.DataFrame) -> TableView | None:
         )
         for r in rows.iter_rows(named=True)
     )
+    is_long = rows.height > 12 or rows["estimate"].null_count() == rows.height
     head = ("Measure", "Time point", "Recipients", "Own minus mismatched", "Interval", "p", "Test", "Note")
     return TableView("Do recipients resemble their own donor more than other donors?", head, cells,
-                     frozenset({2, 3, 4, 5}), is_folded=rows.height > 12)  # fmt: skip
+                     frozenset({2, 3, 4, 5}), is_folded=is_long)  # fmt: skip
 
 
 def _engraftment_tables(rows: pl.DataFrame) -> list[TableView]:

@@ -24,10 +24,18 @@ from commensal.study import Study
 Array = np.ndarray
 
 AFTER = ("peds_gained", "bray_curtis_to_donor_change")
+# Only where strains were called.
+STRAINS = ("strain_engraftment",)
 BEFORE = ("bray_curtis_to_reference", "shannon", "cloud", "gmhi", "gmwi2")
 AFTER_WARNING = (
     "measured after index: it shares causes with the outcome and is no baseline predictor; it must not be "
     "used to choose a donor or a patient"
+)
+UP_TO_INDEX = "last sample up to index"
+BEFORE_NOTE = "known before the transplant: the sample is from before it"
+OFFERED_NOTE = (
+    "known before the transplant where the stool to be given was sequenced by then: what was on offer, not "
+    "what engrafts"
 )
 LEAST = 10
 
@@ -39,6 +47,7 @@ class Measure:
     name: str
     is_after_index: bool
     source: str
+    caution: str
 
 
 def microbiome_effects(
@@ -49,8 +58,10 @@ def microbiome_effects(
 
     ``tables`` may hold ``engraftment`` (mean over each patient's samples after the transplant, with the
     warning that it is measured after index), ``dysbiosis`` and ``deficits`` (last sample up to index: how far
-    the community is from the reference, and how many features it lacks). What is absent gives no row, what is
-    too little a row with a reason. Adjusted for the indication.
+    the community is from the reference, and how many features it lacks) and ``complementarity`` (of the stool
+    given to the baseline sample: [subject_id, value]). Each row says whether the measure is known before the
+    transplant or only after it. What is absent gives no row, what is too little a row with a reason. Adjusted
+    for the indication.
     """
     outcomes = [pooled_at(ground, landmark=at) for at in ground.landmarks]
     labelled = reported(ground)
@@ -67,18 +78,26 @@ def microbiome_effects(
 def _measures(tables: Mapping[str, pl.DataFrame]) -> list[tuple[Measure, pl.DataFrame]]:
     found: list[tuple[Measure, pl.DataFrame]] = []
     if "engraftment" in tables:
-        for name in AFTER:
+        for name in (*AFTER, *STRAINS):
             rows = after_transplant(tables["engraftment"], measure=name)
-            found.append((Measure(name, True, "mean over samples after the transplant"), rows))
+            if rows.height or name in AFTER:
+                source = "mean over samples after the transplant"
+                found.append((Measure(name, True, source, AFTER_WARNING), rows))
     if "dysbiosis" in tables:
         for name in BEFORE:
             rows = _before(tables["dysbiosis"].filter(pl.col("measure") == name))
             if rows.height:
-                found.append((Measure(name, False, "last sample up to index"), rows))
+                found.append((Measure(name, False, UP_TO_INDEX, BEFORE_NOTE), rows))
     if "deficits" in tables:
         rows = _before(_deficits(tables["deficits"], tables.get("dysbiosis")))
         if rows.height:
-            found.append((Measure("features_in_deficit", False, "last sample up to index"), rows))
+            found.append((Measure("features_in_deficit", False, UP_TO_INDEX, BEFORE_NOTE), rows))
+    if "complementarity" in tables:
+        known = tables["complementarity"].drop_nulls("value")
+        rows = known.select("value", patient_id="subject_id").select("patient_id", "value")
+        if rows.height:
+            source = "baseline sample against the stool of the first session"
+            found.append((Measure("complementarity", False, source, OFFERED_NOTE), rows))
     return found
 
 
@@ -138,7 +157,7 @@ def _association(
         "adjusted_for": "indication" if rows["indication"].n_unique() > 1 else None,
         "method": f"logistic regression, Wald limits; {measure.source}",
     }
-    caution = f"{UNCONTROLLED}; {AFTER_WARNING}" if measure.is_after_index else UNCONTROLLED
+    caution = f"{UNCONTROLLED}; {measure.caution}"
     try:
         cells |= _fitted(rows, settings=settings, level=level) | {"reason": caution}
     except RefusedError as refused:
