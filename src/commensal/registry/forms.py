@@ -13,7 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from commensal.registry.actions.material import profile_on
+from commensal.registry.actions.screening import profile_on
 from commensal.registry.models import Role
 from commensal.registry.tables import DECLARED
 from commensal.registry.words import label_of
