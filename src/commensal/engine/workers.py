@@ -50,7 +50,7 @@ class Workers:
     def __init__(self, n_others: int, *, folder: Path, ready: str | None) -> None:
         self._folder = folder
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        # Spawned, as threads do not survive a fork. One pool each: a call stays in the queue until one is free.
+        # Spawned: threads do not survive a fork. One pool each: a call stays in the queue until one is free.
         context = get_context("spawn")
         self._others = [ProcessPoolExecutor(1, mp_context=context) for _ in range(n_others)]
         with _one_thread_each():

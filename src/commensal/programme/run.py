@@ -8,15 +8,18 @@ from pathlib import Path
 
 import polars as pl
 
-from commensal import __version__
+from commensal import __version__, engine
 from commensal.evidence.effects import microbiome_effects
 from commensal.evidence.ground import Ground, ground_of
 from commensal.programme.analysis import Analysis, read_analysis
-from commensal.programme.parts import PARTS, run_parts, stacked
+from commensal.programme.parts import PARTS, begin_on_ground, begin_on_study, finished, stacked
 from commensal.study import RESULTS, Study, demand_usable, write_results
 from commensal.study.folder import new_folder
 
 OnProgress = Callable[[str, float], None]
+
+# What another process reads in while this one checks the study.
+READY = "commensal.programme.parts"
 
 LIBRARIES = (
     "duckdb",
@@ -36,15 +39,15 @@ def run(
     *,
     analysis: Path | str | None = None,
     registered: Path | str | None = None,
-    processes: int = 1,
+    processes: int | engine.Workers = 1,
     on_progress: OnProgress | None = None,
 ) -> Path:
     """Run the analysis file (the default one without) on a study and write the result tables.
 
     ``registered`` is the analysis file as laid down before the data were locked; differences are listed in
-    the provenance. ``processes`` (0: all cores) changes no number; a study on Spark spreads imputations,
-    folds and bootstraps over it instead. Returns the new folder. The same study, analysis file and versions
-    give the same bytes.
+    the provenance. ``processes`` (0: all cores; or :func:`engine.workers` already at work) changes no number;
+    a study on Spark spreads imputations, folds and bootstraps over it instead. Returns the new folder. The
+    same study, analysis file and versions give the same bytes.
 
     Refuses: OutputExistsError where the folder exists; InputError for an analysis file that is not as
     declared; ProblemsFoundError where the check of the study finds an error.
@@ -52,12 +55,15 @@ def run(
     told = on_progress or (lambda _what, _share: None)
     new_folder(folder)
     chosen = read_analysis(analysis, registered=registered)
-    told("checking the study", 0.0)
-    warnings = demand_usable(study)
-    told("cohort and outcomes", 0.05)
-    ground = ground_of(study, landmarks=chosen.landmarks, windows=chosen.windows)
-    told("the analyses", 0.1)
-    tables = run_parts(ground, chosen, processes=processes, on_done=lambda n: _say(told, n))
+    with engine.workers(1 if study.engine == "spark" else processes, ready=READY) as team:
+        told("checking the study", 0.0)
+        warnings = demand_usable(study)
+        begun = begin_on_study(study, chosen, team=team)
+        told("cohort and outcomes", 0.05)
+        ground = ground_of(study, landmarks=chosen.landmarks, windows=chosen.windows)
+        begun |= begin_on_ground(ground, chosen, team=team)
+        told("the analyses", 0.1)
+        tables = finished(begun, team=team, on_done=lambda n: _say(told, n))
     tables = _with_communities(ground, chosen, tables)
     tables["provenance"] = _provenance(study, chosen, n_warnings=warnings.height)
     told("writing the results", 0.98)
