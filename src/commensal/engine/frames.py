@@ -30,6 +30,8 @@ LOCAL_SPARK = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.maxPlanStringLength": "1000",
     "spark.sql.ui.explainMode": "simple",
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 # DuckDB connections may not be shared by threads, and relations of two connections cannot be joined.
@@ -46,7 +48,7 @@ def scan(path: Path, *, engine: str = "duckdb") -> nw.LazyFrame[Any]:
     try:
         if engine == "duckdb":
             return nw.from_native(_duckdb().read_parquet(_literal_in_duckdb(path)))
-        return nw.from_native(_spark().read.parquet(_literal_in_spark(path)))
+        return nw.from_native(_spark_reader(path).parquet(_literal_in_spark(path)))
     except Exception as error:
         raise InputError(
             f"{path} cannot be read as Parquet: {_first_line(error)}",
@@ -73,6 +75,15 @@ def check_engine(engine: str) -> None:
     """Raise :class:`InputError` for an engine that does not exist."""
     if engine not in ENGINES:
         raise InputError(f"engine {engine!r} does not exist", expected="one of " + ", ".join(ENGINES))
+
+
+def _spark_reader(path: Path) -> Any:
+    # Spark would start a job to read the footer of every file; the driver reads it as well.
+    import pyarrow.parquet as pq
+    from pyspark.sql.pandas.types import from_arrow_schema  # pyright: ignore[reportMissingImports]  (an extra)
+
+    session = _spark()
+    return session.read.schema(from_arrow_schema(pq.read_schema(path)))
 
 
 def _literal_in_duckdb(path: Path) -> str:
