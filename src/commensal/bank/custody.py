@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from commensal.errors import InputError, RefusedError, nearest
 from commensal.study.inputs import CUSTODY_EVENTS
@@ -16,6 +17,8 @@ from commensal.study.inputs import CUSTODY_EVENTS
 ADMINISTRATIONS = ("partly_administered", "administered")
 WHOLE = 1.0
 ROUNDING = 1e-9
+THAW_LIMIT = timedelta(hours=6)
+"""Thawed material is used within six hours and never frozen again (CN20)."""
 
 _ENDS = {"expired": "expired", "wasted": "wasted", "destroyed": "destroyed"}
 _WASTE = {"wasted": "wasted", "destroyed": "destroyed"}
@@ -35,7 +38,13 @@ NEXT: dict[str, dict[str, str]] = {
         "shipped": "shipped",
         **_ENDS,
     },
-    "reserved": {"reservation_ended": "released", "thawed": "thawed", "issued": "issued", **_ENDS},
+    "reserved": {
+        "stored": "reserved",
+        "reservation_ended": "released",
+        "thawed": "thawed",
+        "issued": "issued",
+        **_ENDS,
+    },
     "shipped": {"received": "stored", **_WASTE},
     "thawed": {"issued": "issued", **_ENDS},
     "issued": {
@@ -62,7 +71,8 @@ the freezer, and returned material is never issued again (CN2020: no refreezing;
 
 @dataclass(frozen=True)
 class Event:
-    """One custody event of one unit. ``day`` is a study day; ``fraction`` the part of the unit given."""
+    """One custody event of one unit. ``day`` is a study day, ``at`` its moment where it is known;
+    ``fraction`` the part of the unit given."""
 
     event_id: str
     event: str
@@ -73,6 +83,7 @@ class Event:
     corrects: str | None = None
     recorded_by: str | None = None
     signed_by: str | None = None
+    at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.event not in CUSTODY_EVENTS:
@@ -115,6 +126,7 @@ class UnitState:
     custody: str = "none"
     is_released: bool = False
     is_thawed: bool = False
+    thawed_at: datetime | None = None
     fraction_left: float = WHOLE
     reserved_for: str | None = None
     given_to: str | None = None
@@ -124,6 +136,11 @@ class UnitState:
     last_event_id: str | None = None
     recorded: frozenset[str] = field(default=frozenset(), repr=False)
     before: UnitState | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def use_by(self) -> datetime | None:
+        """Moment by which a thawed unit is to be used; null where it is not thawed or nobody knows when."""
+        return None if self.thawed_at is None else self.thawed_at + THAW_LIMIT
 
 
 def fold(events: Iterable[Event], *, pathway: str) -> UnitState:
@@ -198,6 +215,7 @@ def _applied(state: UnitState, event: Event, *, fault: str) -> UnitState:
         custody="released" if event.event == "received" and state.is_released else custody,
         is_released=(state.is_released or event.event == "released") and event.event != "returned",
         is_thawed=state.is_thawed or event.event == "thawed",
+        thawed_at=event.at if event.event == "thawed" and not state.is_thawed else state.thawed_at,
         fraction_left=state.fraction_left,
         reserved_for=_reserved_for(state, event),
         given_to=_given_to(state, event),
@@ -221,7 +239,7 @@ def _resulting(event: Event) -> str:
 def _reserved_for(state: UnitState, event: Event) -> str | None:
     if event.event == "reserved":
         return event.patient_id
-    return state.reserved_for if event.event == "thawed" else None
+    return state.reserved_for if event.event in ("thawed", "stored") else None
 
 
 def _given_to(state: UnitState, event: Event) -> str | None:
@@ -266,11 +284,13 @@ def not_issuable(
     expires_day: int | None,
     on_day: int,
     patient_id: str | None = None,
+    at: datetime | None = None,
 ) -> str:
     """Say why a unit may not be issued on a day (to a patient), or return '' where it may.
 
     Unknown is never issuable: without a recorded release or expiry the answer is no. The last day
-    (``expires_day``) is included.
+    (``expires_day``) is included. ``at`` is the moment, for the clock of a thawed unit; without it only the
+    day of thawing counts.
     """
     if pathway == "historical":
         return "historical material: recorded for the trace, never issued"
@@ -286,10 +306,23 @@ def not_issuable(
         return "the expiry date is unknown"
     if on_day > expires_day:
         return "expired"
-    if state.is_thawed and state.last_day != on_day:
-        return "thawed on an earlier day"
+    if late := _thawed_too_long(state, on_day=on_day, at=at):
+        return late
     if any(not exposure.is_taken_back for exposure in state.exposures):
         return "part of the unit was given already"
     if state.reserved_for and state.reserved_for != patient_id:
         return f"reserved for {state.reserved_for}"
+    return ""
+
+
+def _thawed_too_long(state: UnitState, *, on_day: int, at: datetime | None) -> str:
+    """Say why a thawed unit can no longer be used, or return ''. A clock nobody started has run out."""
+    if not state.is_thawed:
+        return ""
+    if at is None:
+        return "" if state.last_day == on_day else "thawed on an earlier day"
+    if state.thawed_at is None or state.use_by is None:
+        return "thawed at a moment that is not recorded"
+    if not state.thawed_at <= at <= state.use_by:
+        return f"thawed at {state.thawed_at:%Y-%m-%d %H:%M} UTC, to be used by {state.use_by:%H:%M} UTC"
     return ""

@@ -22,6 +22,7 @@ _RECORDED = (
     "corrects",
     "recorded_by",
     "signed_by",
+    "occurred_at",
 )
 
 # From here on a table is read whole and then filtered: a query that names every value is slower.

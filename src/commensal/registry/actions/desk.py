@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Model
+from django.db.models.functions import Length
 
 from commensal.errors import InputError, nearest
 from commensal.registry.audit import acting
@@ -24,7 +26,18 @@ from commensal.vocabulary.routes import refuse_parenteral
 
 Inputs = ParamSpec("Inputs")
 Made = TypeVar("Made")
-PREFIX = {"patients": "P", "donors": "D", "donations": "N", "batches": "B", "units": "U"}
+PREFIX = {
+    "patients": "P",
+    "donors": "D",
+    "donations": "N",
+    "batches": "B",
+    "units": "U",
+    "equipment": "E",
+    "places": "L",
+    "retention_samples": "R",
+    "excursions": "X",
+    "deviations": "V",
+}
 """Rows that people name get a short number; all others a random key."""
 KEYLESS = ("unit_donors", "session_units", "assessments", "diaries")
 
@@ -156,5 +169,8 @@ def next_id(table: str) -> str:
     if table not in PREFIX:
         return uuid.uuid4().hex
     prefix = PREFIX[table]
-    taken = MODELS[table].objects.filter(pk__regex=rf"^{prefix}[0-9]+$").values_list("pk", flat=True)
-    return f"{prefix}{max((int(pk.removeprefix(prefix)) for pk in taken), default=0) + 1:04d}"
+    keys = MODELS[table].objects.filter(pk__startswith=prefix).annotate(width=Length("pk"))
+    longest_first = keys.order_by("-width", "-pk").values_list("pk", flat=True).iterator(chunk_size=50)
+    numbers = (pk.removeprefix(prefix) for pk in longest_first)
+    last = next((int(number) for number in numbers if re.fullmatch("[0-9]+", number)), 0)
+    return f"{prefix}{last + 1:04d}"
