@@ -13,6 +13,7 @@ from commensal.evidence.landmarks import attended_visits
 from commensal.evidence.logistic import logistic
 from commensal.evidence.material import donors_received, session_material
 from commensal.simulate import simulate
+from commensal.study import Manifest, study_of
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,45 @@ def test_shares_of_donors_sum_to_one_and_retreatments_do_not_count(centre):
     sessions = session_material(centre, cohort)
     assert sessions.group_by("session_id").agg(pl.col("share").sum())["share"].is_between(0.999, 1.001).all()
     assert sessions.filter(~pl.col("is_planned")).height > 0
+
+
+def test_the_course_number_is_that_of_the_first_session_here():
+    numbers = {"new": (1, 2), "moved": (2, 3), "often": (5,), "untold": (None,)}
+    courses = [
+        {"course_id": f"{who}{n}", "patient_id": who, "number": n} for who, ns in numbers.items() for n in ns
+    ]
+    sessions = [
+        {"session_id": f"s-{c['course_id']}", "administered_day": 30 * (c["number"] or 0), **c}
+        for c in courses
+    ]
+    units = [{"unit_id": f"u-{c['course_id']}", "release_pathway": "historical"} for c in courses]
+    frames = {
+        "patients": [
+            {"patient_id": who, "arm": "fmt", "indication": "uc", "index_day": 0} for who in numbers
+        ],
+        "courses": courses,
+        "sessions": [{k: v for k, v in s.items() if k != "number"} for s in sessions],
+        "units": units,
+        "session_units": [
+            {"session_id": f"s-{c['course_id']}", "unit_id": f"u-{c['course_id']}"} for c in courses
+        ],
+        "donors": [{"donor_id": "D1"}],
+        "unit_donors": [{"unit_id": u["unit_id"], "donor_id": "D1"} for u in units],
+    }
+    study = study_of(
+        {name: pl.DataFrame(rows) for name, rows in frames.items()},
+        manifest=Manifest(origin="test", clock="patient"),
+    )
+    cohort, found = _covariates(study)
+    assert dict(found.select("patient_id", "course_number").iter_rows()) == {
+        "new": "first",
+        "moved": "second",
+        "often": "third or later",
+        "untold": None,
+    }
+    # Without a recorded plan the first course here counts, whatever its number; later ones do not.
+    planned = session_material(study, cohort).filter("is_planned")
+    assert planned["session_id"].to_list() == ["s-moved2", "s-new1", "s-often5", "s-untoldNone"]
 
 
 @pytest.mark.parametrize("name", ["engraftment", "days_to_rescue", "route"])

@@ -20,6 +20,7 @@ from commensal.vocabulary.windows import landmarks
 
 KINDS = ("continuous", "binary", "ordered", "nominal")
 DAYS_PER_YEAR = 365.25
+COURSES = ("first", "second", "third or later")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ COVARIATES = (
     Covariate("albumin_grams_per_litre", "continuous", "Albumin", "g/L"),
     Covariate("bmi", "continuous", "Body mass index", "kg/m²"),
     Covariate("n_sessions_planned", "continuous", "Sessions planned at index", "sessions"),
+    Covariate("course_number", "ordered", "Course of the first session", levels=COURSES),
 )
 
 AFTER_INDEX = (
@@ -107,16 +109,26 @@ def covariates_of(study: Study, cohort: pl.DataFrame, assessed: Mapping[str, Ass
 
 
 def index_sessions(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
-    """Return [patient_id, index_route, index_operator, n_sessions_planned] as of the first session."""
+    """Return [patient_id, index_route, index_operator, n_sessions_planned, course_number] as of the first
+    session.
+
+    ``course_number`` is that of the course the first session belongs to: beyond the first where the patient
+    was treated before, at another centre or before the study; null where no course is recorded. Later courses
+    of the same patient do not change it: how many there will be is not known at index.
+    """
     sessions = study.read(
-        "sessions", columns=["session_id", "patient_id", "administered_day", "route", "operator"]
+        "sessions", columns=["session_id", "course_id", "patient_id", "administered_day", "route", "operator"]
     )
     first = (
         sessions.sort("patient_id", "administered_day", "session_id", nulls_last=True)
         .unique("patient_id", keep="first", maintain_order=True)
-        .select("patient_id", index_route="route", index_operator="operator")
+        .select("patient_id", "course_id", index_route="route", index_operator="operator")
     )
-    courses = study.read("courses", columns=["patient_id", "is_planned_at_index", "n_sessions_planned"])
+    courses = study.read(
+        "courses", columns=["course_id", "number", "patient_id", "is_planned_at_index", "n_sessions_planned"]
+    )
+    numbered = courses.select("course_id", course_number=_course_words(pl.col("number")))
+    first = first.join(numbered, on="course_id", how="left").drop("course_id")
     planned = (
         courses.filter("is_planned_at_index")
         .group_by("patient_id")
@@ -130,6 +142,17 @@ def index_sessions(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
         cohort.select("patient_id")
         .join(first, on="patient_id", how="left")
         .join(planned, on="patient_id", how="left")
+    )
+
+
+def _course_words(number: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(number == 1)
+        .then(pl.lit(COURSES[0]))
+        .when(number == 2)
+        .then(pl.lit(COURSES[1]))
+        .when(number > 2)
+        .then(pl.lit(COURSES[2]))
     )
 
 

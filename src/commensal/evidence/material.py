@@ -35,7 +35,9 @@ def session_material(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
         columns=["session_id", "course_id", "patient_id", "site_id", "administered_day", "route", "operator"],
     ).join(cohort.select("patient_id", "index_day"), on="patient_id")
     courses = study.read("courses", columns=["course_id", "number", "is_planned_at_index"])
-    planned = pl.coalesce("is_planned_at_index", pl.col("course_number") == 1, pl.lit(True))
+    # The first course here may be the patient's second: an earlier one was given elsewhere.
+    first = pl.col("course_number") == pl.col("course_number").min().over("patient_id")
+    planned = pl.coalesce("is_planned_at_index", first, pl.lit(True))
     dated = (
         sessions.join(courses.rename({"number": "course_number"}), on="course_id", how="left")
         .with_columns(

@@ -20,9 +20,9 @@ from commensal.vocabulary.indications import indications, is_within
 MODEL = "donors"
 METHOD = (
     "logistic model: donors equal, or normal effects of donors, pools by shares; indication × period × route "
-    "strata, sites crossed; Laplace"
+    "× course number strata, sites crossed; Laplace"
 )
-PERMUTED = "donors permuted within indication × period × route strata, sum of squared scores"
+PERMUTED = "donors permuted within indication × period × route × course number strata, sum of squared scores"
 SIZES = "published re-analyses: differences between donors need more than 100 (CDI) to 200 (IBD) patients"
 # The largest variance between donors that the profile looks at; where it ends, nothing was estimated.
 LARGEST = PROFILE_SDS[-1] ** 2
@@ -134,7 +134,7 @@ def membership(patients: pl.Series, shares: pl.DataFrame) -> Membership:
 
 def _strata(rows: pl.DataFrame, period_years: int) -> pl.Series:
     period = (pl.col("index_year") // period_years).cast(pl.Int64).cast(pl.String)
-    parts = (pl.col("indication"), period, pl.col("index_route"))
+    parts = (pl.col("course_number"), pl.col("indication"), period, pl.col("index_route"))
     return rows.select(stratum=pl.concat_str([p.fill_null(UNKNOWN) for p in parts], separator="|"))["stratum"]
 
 

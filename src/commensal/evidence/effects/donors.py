@@ -147,7 +147,8 @@ def donor_model(
     ----------
     success : (n,) observed outcomes, 1 success and 0 failure. Outcomes not observed are not in it.
     donors : shares of each donor in what each patient was given; a pool counts by its members' shares.
-    strata : (n,) labels within which donors are compared (indication × calendar period × route).
+    strata : (n,) labels within which donors are compared (indication × calendar period × route × course
+        number).
     sites : (n,) labels; a random effect crossed with donors. One site is none.
     covariates : (n, p) columns to adjust for besides, without an intercept.
 

@@ -34,6 +34,7 @@ COVARIATES = (
     "immunocompromise",
     "index_route",
     "n_sessions_planned",
+    "course_number",
 )
 BALANCED = (
     "age_at_index_years",
@@ -58,9 +59,9 @@ class Settings:
     ``covariates`` of the models of predictors and ``balanced`` of the weights are known at index.
     ``comparisons`` are tables of a ``name`` and two groups of routes, ``first`` and ``second``.
     ``donor_landmark`` is when donors are judged, ``cdi_landmark`` for C. difficile infection. Donors are
-    compared within indication × route × ``period_years`` calendar years. ``prior_null``, ``effect_sds``,
-    ``claim_odds_ratio`` and ``claim_at`` as :class:`donors.DonorPrior`. Levels of fewer than ``at_least``
-    patients are put together; a model needs ``events_per_column`` of the rarer outcome for each column.
+    compared within indication × route × ``period_years`` calendar years × course number. ``prior_null``,
+    ``effect_sds``, ``claim_odds_ratio`` and ``claim_at`` as :class:`donors.DonorPrior`. Levels of fewer than
+    ``at_least`` patients are put together; a model needs ``events_per_column`` of the rarer outcome for each column.
     ``n_imputations`` 0 leaves the imputed models out.
     """
 
