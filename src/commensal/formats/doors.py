@@ -14,6 +14,7 @@ from commensal.formats.imported import Imported
 from commensal.formats.metaphlan import read_metaphlan
 from commensal.formats.qza import read_qza
 from commensal.formats.records import read_records
+from commensal.formats.redcap_study import read_redcap
 from commensal.formats.samestr import read_samestr
 from commensal.formats.tidy import read_tidy
 from commensal.study import Study, study_of
@@ -26,6 +27,7 @@ _READERS: dict[str, Callable[..., Imported]] = {
     "metaphlan": read_metaphlan,
     "samestr": read_samestr,
     "table": read_records,
+    "redcap": read_redcap,
 }
 FORMATS = tuple(_READERS)
 
