@@ -61,8 +61,8 @@ class Settings:
     ``donor_landmark`` is when donors are judged, ``cdi_landmark`` for C. difficile infection. Donors are
     compared within indication × route × ``period_years`` calendar years × course number. ``prior_null``,
     ``effect_sds``, ``claim_odds_ratio`` and ``claim_at`` as :class:`donors.DonorPrior`. Levels of fewer than
-    ``at_least`` patients are put together; a model needs ``events_per_column`` of the rarer outcome for each column.
-    ``n_imputations`` 0 leaves the imputed models out.
+    ``at_least`` patients are put together; a model needs ``events_per_column`` of the rarer outcome for each
+    column. ``n_imputations`` 0 leaves the imputed models out.
     """
 
     covariates: tuple[str, ...] = COVARIATES
