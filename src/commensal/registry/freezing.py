@@ -9,12 +9,17 @@ from django.db import connection, transaction
 
 from commensal.registry import audit
 from commensal.registry.actions.custody import day_of
+from commensal.registry.actions.people import people_twice
 from commensal.registry.rows import all_frames
+from commensal.registry.withheld import withhold
 from commensal.study import Manifest, Study, write_study
 
 
 def freeze_rows(folder: Path | str, *, on: date) -> Study:
-    """Write every row as it is in one moment. Refuses (AuditBrokenError) a trail that is not whole."""
+    """Write every row as it is in one moment, without what a withdrawal forbids; the notes say how much.
+
+    Refuses (AuditBrokenError) a trail that is not whole.
+    """
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
         if is_outermost and connection.vendor == "postgresql":
@@ -22,10 +27,15 @@ def freeze_rows(folder: Path | str, *, on: date) -> Study:
                 cursor.execute("set transaction isolation level repeatable read, read only")
         audit.verify()
         head = audit.head()
-        frames = {table: frame for table, frame in all_frames().items() if frame.height}
+        frames, withheld = withhold(all_frames(), on=on)
+        twice = people_twice()
     manifest = Manifest(
         origin="registry",
         data_cut_day=day_of(on),
-        notes=(f"audit trail: {head.seq} rows, head {head.digest}",),
+        notes=(
+            f"audit trail: {head.seq} rows, head {head.digest}",
+            *withheld.notes,
+            *(f"one person under two pseudonyms: {one}, {other}" for one, other in twice),
+        ),
     )
-    return write_study(frames, folder, manifest=manifest)
+    return write_study({t: frame for t, frame in frames.items() if frame.height}, folder, manifest=manifest)

@@ -3,6 +3,7 @@
 COMMENSAL_REGISTRY   folder of the database and the secret key (default: ./commensal-registry)
 DATABASE_URL         postgresql://user:password@host:port/name instead of SQLite
 COMMENSAL_SECRET_KEY the signing key; otherwise one is made in the folder, readable by its owner alone
+COMMENSAL_VAULT_KEY  the key of the vault; otherwise the file vault_key in the folder
 COMMENSAL_HOSTS      host names the site answers to, separated by commas
 COMMENSAL_HTTPS      1 behind HTTPS: secure cookies, redirect, strict transport security
 """
@@ -113,6 +114,7 @@ TEMPLATES = [
 ]
 DATABASES = {"default": _database()}
 SECRET_KEY = _secret_key()
+VAULT_KEY = os.environ.get("COMMENSAL_VAULT_KEY")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {

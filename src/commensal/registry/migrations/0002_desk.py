@@ -354,7 +354,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('ruling_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('ruling', models.CharField(max_length=80)),
-                ('ruled_on', models.DateField()),
+                ('ruled_at', models.DateTimeField(blank=True, null=True)),
                 ('ruled_by', models.TextField(blank=True, null=True)),
                 ('reason', models.TextField(blank=True, null=True)),
             ],
