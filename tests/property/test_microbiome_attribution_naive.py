@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import gammaln
 
 import commensal.microbiome.attribution._kernels as kernels
+from commensal.microbiome.attribution import _drift_kernels as drifting
 from commensal.microbiome.attribution.model import fits_of
 
 pytestmark = pytest.mark.slow
@@ -92,7 +93,7 @@ def naive_step(reads, x, depths, others, drift, mixing):  # type: ignore[no-unty
 
 def naive_fit(reads, x, depths, others, drift, mixing, *, learns):  # type: ignore[no-untyped-def]
     likelihood = 0.0
-    for _ in range(kernels.STEPS):
+    for _ in range(drifting.STEPS):
         likelihood, moved, spread = naive_step(reads, x, depths, others, drift, mixing)
         change = np.abs(moved - mixing).max()
         mixing = np.maximum(moved, 1e-5)
@@ -101,7 +102,7 @@ def naive_fit(reads, x, depths, others, drift, mixing, *, learns):  # type: igno
             new = np.clip(spread, 1e-3, 3)
             change = max(change, (0.01 * np.abs(new - drift)).max())
             drift = new
-        if change < kernels.SETTLED:
+        if change < drifting.SETTLED:
             break
     return likelihood, mixing, drift
 
@@ -143,6 +144,6 @@ def test_fast_equals_naive(seed: int, n_sources: int, n_taxa: int, depth: int) -
 @given(st.floats(1e-6, 1e6), st.one_of(st.integers(0, 100_000), st.floats(0, 1e5)), st.floats(1, 1e7))
 def test_rising_factorials(shape: float, count: float, scale: float) -> None:
     expected = gammaln(shape + count) - gammaln(shape) - count * np.log(scale)
-    found = kernels.log_rising(shape, float(count), scale)
+    found = drifting.log_rising(shape, float(count), scale)
     size = max(1.0, abs(gammaln(shape + count)), abs(count * np.log(scale)))
     assert abs(found - expected) <= 1e-9 * size + 1e-7
