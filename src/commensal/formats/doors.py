@@ -12,6 +12,7 @@ from commensal.formats.biom_tables import read_biom
 from commensal.formats.files import read_text
 from commensal.formats.imported import Imported
 from commensal.formats.metaphlan import read_metaphlan
+from commensal.formats.odm import read_odm
 from commensal.formats.qza import read_qza
 from commensal.formats.records import read_records
 from commensal.formats.redcap_study import read_redcap
@@ -28,6 +29,7 @@ _READERS: dict[str, Callable[..., Imported]] = {
     "samestr": read_samestr,
     "table": read_records,
     "redcap": read_redcap,
+    "odm": read_odm,
 }
 FORMATS = tuple(_READERS)
 
