@@ -17,6 +17,7 @@ import polars as pl
 from commensal.evidence.landmarks import UNKNOWN_COHORT
 from commensal.study import Study
 from commensal.study.calendar import Lazy
+from commensal.study.facts_course import is_treated
 
 # What ends person-time by name, and what proves that somebody was alive and in touch.
 EXITS = {"days_to_death": "death", "days_to_loss": "lost_to_follow_up", "days_to_withdrawal": "withdrawal"}
@@ -42,6 +43,7 @@ def cohort_counts(
     windows: pl.DataFrame,
     at: Sequence[str],
     by: Sequence[str] = ("indication", "cohort"),
+    with_days: bool = False,
 ) -> pl.DataFrame:
     """Return [*by, time, event, n, n_unknown, and n_<state>_<landmark> for every landmark], sorted.
 
@@ -49,11 +51,18 @@ def cohort_counts(
     :func:`cohort.cohort_of`; null where it cannot be told), ``event`` 1 for a death by that day, 0 censored.
     ``n_unknown`` are those of whom nobody can say whether they were due. At each landmark a patient who is
     due was seen in the window, or was dead, withdrawn or lost by its close (the first that holds, in this
-    order); the others who are due missed it. ``by`` are columns of ``patients``. ``windows`` as made by
-    :func:`landmarks.windows_of`.
+    order); the others who are due missed it. ``by`` are columns of ``patients``, or ``is_treated`` as the
+    facts have it. ``windows`` as made by :func:`landmarks.windows_of`.
+
+    ``with_days`` adds person-days of those whose data cut is known: ``potential_days_<landmark>`` to the
+    target day, data cut or death, ``observed_days_<landmark>`` of these, both without a landmark over the
+    whole of follow-up, and ``n_before``, those whose last record is before index.
     """
-    parts = [_counted(study, among, windows=windows, at=at, by=by) for among in _parts_of(study)]
-    summed = pl.concat(parts).group_by(*by, "time", "event").agg(pl.col("^n.*$").sum())
+    parts = [
+        _counted(study, among, windows=windows, at=at, by=by, with_days=with_days)
+        for among in _parts_of(study)
+    ]
+    summed = pl.concat(parts).group_by(*by, "time", "event").agg(pl.all().sum())
     return summed.sort(*by, "time", "event", nulls_last=True)
 
 
@@ -67,13 +76,25 @@ def _parts_of(study: Study) -> list[Among]:
 
 
 def _counted(
-    study: Study, among: Among, *, windows: pl.DataFrame, at: Sequence[str], by: Sequence[str]
+    study: Study,
+    among: Among,
+    *,
+    windows: pl.DataFrame,
+    at: Sequence[str],
+    by: Sequence[str],
+    with_days: bool,
 ) -> pl.DataFrame:
     spans = _with_states(patient_spans(study, windows=windows, at=at, among=among), windows=windows, at=at)
     names = ["unknown", *(f"{state}_{landmark}" for landmark in at for state in STATES)]
+    days: list[str] = []
+    if with_days:
+        made = _days(windows, at)
+        spans, days = spans.with_columns(**made), list(made)
+        names.append("before")
     counted = spans.group_by(*by, "time", "event").agg(
         nw.len().cast(nw.Int64).alias("n"),
         *(nw.col(f"is_{name}").cast(nw.Int32).sum().cast(nw.Int64).alias(f"n_{name}") for name in names),
+        *(nw.col(name).sum().cast(nw.Int64).alias(name) for name in days),
     )
     return counted.collect("polars").to_native()
 
@@ -89,8 +110,9 @@ def patient_spans(
 ) -> Lazy:
     """Return one lazy row per patient: days of leaving since index, and whether seen in each window.
 
-    Columns: those of ``patients``, days_to_death, days_to_loss, days_to_withdrawal, last_known_day, cut_day,
-    and for each landmark is_in_ (1, or null where no attended visit lies in its window).
+    Columns: those of ``patients``, is_treated, days_to_death, days_to_loss, days_to_withdrawal,
+    last_known_day, cut_day, and for each landmark is_in_ (1, or null where no attended visit lies in its
+    window).
     """
     patients = _within(study.frame("patients"), among)
     index = nw.col("index_day").cast(nw.Int64)
@@ -103,15 +125,19 @@ def patient_spans(
     return since.with_columns(
         nw.max_horizontal("last_contact_day", "last_visit_day").alias("last_known_day"),
         (cut - index).alias("cut_day"),
-    ).drop("last_contact_day", "last_visit_day")
+        is_treated().alias("is_treated"),
+    ).drop("last_contact_day", "last_visit_day", "n_sessions")
 
 
 def _contacts(study: Study, among: Among) -> Lazy:
-    """[patient_id, last_contact_day, the first day of each exit], as recorded: everything but visits."""
-    none = nw.lit(None).cast(nw.Int32)
+    """[patient_id, last_contact_day, first day of each exit, n_sessions], as recorded: all but visits."""
+    none, zero, one = (nw.lit(value).cast(nw.Int32) for value in (None, 0, 1))
     parts = [
         _within(study.frame(table), among).select(
-            "patient_id", nw.col(day).alias("last_contact_day"), *(none.alias(name) for name in EXITS)
+            "patient_id",
+            nw.col(day).alias("last_contact_day"),
+            *(none.alias(name) for name in EXITS),
+            (one if table == "sessions" else zero).alias("n_sessions"),
         )
         for table, day in CONTACTS
     ]
@@ -120,11 +146,16 @@ def _contacts(study: Study, among: Among) -> Lazy:
         "patient_id",
         nw.when(kind.is_in(list(IN_TOUCH))).then(day).alias("last_contact_day"),
         *(nw.when(kind == code).then(day).alias(name) for name, code in EXITS.items()),
+        zero.alias("n_sessions"),
     )
     return (
         nw.concat([*parts, disposed], how="vertical")
         .group_by("patient_id")
-        .agg(nw.col("last_contact_day").max(), *(nw.col(name).min() for name in EXITS))
+        .agg(
+            nw.col("last_contact_day").max(),
+            *(nw.col(name).min() for name in EXITS),
+            nw.col("n_sessions").sum().cast(nw.Int64),
+        )
     )
 
 
@@ -190,13 +221,28 @@ def _with_states(spans: Lazy, *, windows: pl.DataFrame, at: Sequence[str]) -> La
     return timed.with_columns(
         died.cast(nw.Int64).alias("event"),
         nw.col("cut_day").is_null().alias("is_unknown"),
-        *(state for landmark in at for state in _states(landmark, _close(windows, landmark))),
+        (nw.col("last_known_day") < 0).fill_null(False).alias("is_before"),
+        *(state for landmark in at for state in _states(landmark, _of_window(windows, landmark, "close"))),
     )
 
 
-def _close(windows: pl.DataFrame, landmark: str) -> nw.Expr:
-    """The last day of a landmark's window for the patient's cohort, chosen by its name."""
-    days = dict(windows.filter(pl.col("landmark") == landmark).select("cohort", "close").iter_rows())
+def _days(windows: pl.DataFrame, at: Sequence[str]) -> dict[str, nw.Expr]:
+    """Person-days that could be and that were observed, to each landmark and over all; 0 without a cut."""
+    zero = nw.lit(0).cast(nw.Int64)
+    is_known = ~nw.col("cut_day").is_null()
+    until = {"": [], **{f"_{landmark}": [_of_window(windows, landmark, "target")] for landmark in at}}
+    made: dict[str, nw.Expr] = {}
+    for name, targets in until.items():
+        potential = nw.max_horizontal(nw.min_horizontal(*targets, "cut_day", "days_to_death"), zero)
+        observed = nw.min_horizontal(nw.col("time").fill_null(0), potential)
+        made[f"potential_days{name}"] = nw.when(is_known).then(potential).otherwise(zero)
+        made[f"observed_days{name}"] = nw.when(is_known).then(observed).otherwise(zero)
+    return made
+
+
+def _of_window(windows: pl.DataFrame, landmark: str, edge: str) -> nw.Expr:
+    """The last (``close``) or ``target`` day of a landmark's window, chosen by the patient's cohort."""
+    days = dict(windows.filter(pl.col("landmark") == landmark).select("cohort", edge).iter_rows())
     chosen = nw.lit(days[UNKNOWN_COHORT])
     for cohort, day in sorted(days.items()):
         if day != days[UNKNOWN_COHORT]:

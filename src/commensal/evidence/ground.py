@@ -22,12 +22,14 @@ class Ground:
 
     ``records`` holds the cohort (one row per patient), who is due, attended visits and scored instruments;
     ``outcomes`` every patient's outcome by every endpoint and landmark (:func:`remission.outcome_rows`);
+    ``windows`` are those of the analysis (:func:`landmarks.windows_of`);
     ``covariates`` what is known at index (:func:`covariates.covariates_of`); ``received`` the donors of the
     sessions planned at index (:func:`material.donors_received`).
     """
 
     study: Study
     landmarks: tuple[str, ...]
+    windows: pl.DataFrame
     records: Records
     outcomes: pl.DataFrame
     covariates: pl.DataFrame
@@ -51,12 +53,13 @@ def ground_of(
     windows: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
 ) -> Ground:
     """Read a study for the analyses; ``windows`` are changes to the vocabulary's (:func:`windows_of`)."""
-    cohort = cohort_of(study)
-    due = due_at(cohort, windows=windows_of(windows), at=landmarks)
+    cohort, used = cohort_of(study), windows_of(windows)
+    due = due_at(cohort, windows=used, at=landmarks)
     records = records_of(study, cohort, due)
     return Ground(
         study=study,
         landmarks=tuple(landmarks),
+        windows=used,
         records=records,
         outcomes=outcome_rows(records, landmarks=landmarks),
         covariates=covariates_of(study, cohort, records.assessed),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import narwhals as nw
 
 from commensal.study.calendar import Lazy, with_age
-from commensal.study.facts_course import course_facts
+from commensal.study.facts_course import course_facts, is_treated
 from commensal.study.facts_history import consent_facts, consents_on, exposure_facts, history_facts, lab_facts
 from commensal.study.facts_material import donation_facts, donor_facts, unit_facts, unit_holds
 from commensal.study.facts_tools import beside, settled, yes_if_any
@@ -46,11 +46,9 @@ def patient_facts(study: Study) -> Lazy:
         _baseline_facts(study, who),
     ]
     facts = beside(_own(patients, clock=study.manifest.clock), *parts)
-    n_sessions = nw.col("n_sessions").fill_null(0)
-    has_arm = (nw.col("arm") == "fmt") | (nw.col("arm") == "autologous")
     return facts.with_columns(
-        n_sessions.alias("n_sessions"),
-        (has_arm & (n_sessions > 0)).alias("is_treated"),
+        nw.col("n_sessions").fill_null(0),
+        is_treated().alias("is_treated"),
         *[nw.col(name).fill_null(False) for name in ("has_baseline_record", "has_baseline_severity")],
         nw.col("n_contacts_after_index").fill_null(0),
     )

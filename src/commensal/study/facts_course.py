@@ -44,6 +44,12 @@ def _session_facts(study: Study, who: Lazy) -> Lazy:
     )
 
 
+def is_treated() -> nw.Expr:
+    """Whether a patient had a session, in an arm that is given stool (a donor's or his own)."""
+    has_arm = (nw.col("arm") == "fmt") | (nw.col("arm") == "autologous")
+    return has_arm & (nw.col("n_sessions").fill_null(0) > 0)
+
+
 def main_route(sessions: Lazy) -> Lazy:
     """The route of most sessions; of routes used equally often the one used first, then by name.
 
