@@ -238,6 +238,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Mappings',
+            fields=[
+                ('mapping_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('name', models.TextField(blank=True, null=True)),
+                ('content', models.TextField(blank=True, null=True)),
+                ('saved_by', models.TextField(blank=True, null=True)),
+                ('saved_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one saved mapping: which column of a file is which column of which table',
+                'db_table': 'mappings',
+            },
+        ),
+        migrations.CreateModel(
             name='MedicationReviews',
             fields=[
                 ('review_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -250,6 +264,20 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'one look through everything a patient takes',
                 'db_table': 'medication_reviews',
+            },
+        ),
+        migrations.CreateModel(
+            name='Origins',
+            fields=[
+                ('origin_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('source', models.TextField(blank=True, null=True)),
+                ('of_table', models.TextField(blank=True, null=True)),
+                ('source_mark', models.TextField(blank=True, null=True)),
+                ('row_key', models.CharField(blank=True, max_length=64, null=True)),
+            ],
+            options={
+                'verbose_name': 'one row of a source and the row of the registry it became',
+                'db_table': 'origins',
             },
         ),
         migrations.CreateModel(
@@ -317,6 +345,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RecoveryCodes',
+            fields=[
+                ('code_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('account', models.TextField(blank=True, null=True)),
+                ('mark', models.TextField(blank=True, null=True)),
+                ('used_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one code for an account whose authenticator is lost',
+                'db_table': 'recovery_codes',
+            },
+        ),
+        migrations.CreateModel(
             name='Remedies',
             fields=[
                 ('remedy_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -341,8 +382,9 @@ class Migration(migrations.Migration):
                 ('volume_millilitres', models.FloatField(blank=True, null=True)),
                 ('taken_on', models.DateField(blank=True, null=True)),
                 ('keep_until_on', models.DateField(blank=True, null=True)),
-                ('discarded_on', models.DateField(blank=True, null=True)),
-                ('discard_reason', models.TextField(blank=True, null=True)),
+                ('fate', models.CharField(blank=True, max_length=80, null=True)),
+                ('gone_on', models.DateField(blank=True, null=True)),
+                ('gone_reason', models.TextField(blank=True, null=True)),
             ],
             options={
                 'verbose_name': 'one sample kept of a batch or of its stool',
@@ -364,6 +406,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SecondFactors',
+            fields=[
+                ('factor_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('account', models.TextField(blank=True, null=True)),
+                ('secret', models.TextField(blank=True, null=True)),
+                ('confirmed_at', models.DateTimeField(blank=True, null=True)),
+                ('last_step', models.BigIntegerField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'the second factor of an account',
+                'db_table': 'second_factors',
+            },
+        ),
+        migrations.CreateModel(
             name='Shipments',
             fields=[
                 ('shipment_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -382,6 +438,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SignIns',
+            fields=[
+                ('sign_in_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('occurred_at', models.DateTimeField(blank=True, null=True)),
+                ('account', models.TextField(blank=True, null=True)),
+                ('event', models.CharField(max_length=80)),
+                ('page', models.TextField(blank=True, null=True)),
+                ('device', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one sign-in, one failure, or the end of a session',
+                'db_table': 'sign_ins',
+            },
+        ),
+        migrations.CreateModel(
             name='Temperatures',
             fields=[
                 ('reading_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -392,6 +463,46 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'one reading of the temperature inside a freezer or refrigerator',
                 'db_table': 'temperatures',
+            },
+        ),
+        migrations.CreateModel(
+            name='Tokens',
+            fields=[
+                ('token_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('username', models.TextField(blank=True, null=True)),
+                ('name', models.TextField(blank=True, null=True)),
+                ('digest', models.TextField(blank=True, null=True)),
+                ('made_at', models.DateTimeField(blank=True, null=True)),
+                ('expires_on', models.DateField()),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one personal token for the programming interface: what it may read, one person may read at one centr',
+                'db_table': 'tokens',
+            },
+        ),
+        migrations.CreateModel(
+            name='Uploads',
+            fields=[
+                ('upload_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('source', models.TextField(blank=True, null=True)),
+                ('file_name', models.TextField(blank=True, null=True)),
+                ('format', models.CharField(max_length=80)),
+                ('has_registry_ids', models.BooleanField(blank=True, null=True)),
+                ('sha256', models.TextField(blank=True, null=True)),
+                ('n_bytes', models.BigIntegerField(blank=True, null=True)),
+                ('mapping', models.TextField(blank=True, null=True)),
+                ('stage', models.CharField(max_length=80)),
+                ('uploaded_by', models.TextField(blank=True, null=True)),
+                ('uploaded_at', models.DateTimeField(blank=True, null=True)),
+                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                ('n_added', models.BigIntegerField(blank=True, null=True)),
+                ('n_changed', models.BigIntegerField(blank=True, null=True)),
+                ('n_same', models.BigIntegerField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one file laid before the registry, to be looked at and then imported or discarded',
+                'db_table': 'uploads',
             },
         ),
         migrations.RemoveConstraint(
@@ -563,6 +674,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, db_column='patient_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
         ),
         migrations.AddField(
+            model_name='mappings',
+            name='site',
+            field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
+        ),
+        migrations.AddField(
             model_name='medicationreviews',
             name='patient',
             field=models.ForeignKey(db_column='patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
@@ -571,6 +687,11 @@ class Migration(migrations.Migration):
             model_name='medicationreviews',
             name='visit',
             field=models.ForeignKey(blank=True, db_column='visit_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.visits'),
+        ),
+        migrations.AddField(
+            model_name='origins',
+            name='site',
+            field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
         ),
         migrations.AddField(
             model_name='placements',
@@ -612,6 +733,10 @@ class Migration(migrations.Migration):
             name='site',
             field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
         ),
+        migrations.AddConstraint(
+            model_name='recoverycodes',
+            constraint=models.UniqueConstraint(fields=('account', 'mark'), name='recovery_codes_of_an_account'),
+        ),
         migrations.AddField(
             model_name='remedies',
             name='deviation',
@@ -647,6 +772,14 @@ class Migration(migrations.Migration):
             name='other',
             field=models.ForeignKey(db_column='other_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.identities'),
         ),
+        migrations.AddConstraint(
+            model_name='secondfactors',
+            constraint=models.CheckConstraint(condition=models.Q(('last_step__gte', 0)), name='second_factors_last_step_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='secondfactors',
+            constraint=models.UniqueConstraint(fields=('account',), name='second_factors_once_for_an_account'),
+        ),
         migrations.AddField(
             model_name='shipments',
             name='from_site',
@@ -662,10 +795,33 @@ class Migration(migrations.Migration):
             name='unit',
             field=models.ForeignKey(db_column='unit_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.units'),
         ),
+        migrations.AddConstraint(
+            model_name='signins',
+            constraint=models.CheckConstraint(condition=models.Q(('event__in', ['signed_in', 'password_given', 'wrong_password', 'wrong_code', 'locked', 'signed_out', 'ended', 'timed_out'])), name='sign_ins_event_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='signins',
+            constraint=models.UniqueConstraint(fields=('account', 'sign_in_id'), name='sign_ins_of_an_account'),
+        ),
         migrations.AddField(
             model_name='temperatures',
             name='equipment',
             field=models.ForeignKey(db_column='equipment_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.equipment'),
+        ),
+        migrations.AddField(
+            model_name='tokens',
+            name='site',
+            field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
+        ),
+        migrations.AddField(
+            model_name='uploads',
+            name='site',
+            field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
+        ),
+        migrations.AddField(
+            model_name='origins',
+            name='upload',
+            field=models.ForeignKey(blank=True, db_column='upload_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.uploads'),
         ),
         migrations.AddConstraint(
             model_name='accesses',
@@ -840,6 +996,10 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('donor',), name='identities_once_for_a_donor'),
         ),
         migrations.AddConstraint(
+            model_name='mappings',
+            constraint=models.UniqueConstraint(fields=('site', 'name'), name='mappings_once_for_a_centre'),
+        ),
+        migrations.AddConstraint(
             model_name='medicationreviews',
             constraint=models.CheckConstraint(condition=models.Q(('asked_of__in', ['patient', 'carer', 'hospital_record', 'general_practitioner', 'pharmacy'])), name='medication_reviews_asked_of_is_listed'),
         ),
@@ -949,11 +1109,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='retentionsamples',
+            constraint=models.CheckConstraint(condition=models.Q(('fate__in', ['tested', 'thrown_away'])), name='retention_samples_fate_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='retentionsamples',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'raw_stool'), _negated=True), ('donation__isnull', False), _connector='OR'), name='retention_samples_of_stool_name_a_donation'),
         ),
         migrations.AddConstraint(
             model_name='retentionsamples',
-            constraint=models.CheckConstraint(condition=models.Q(('keep_until_on__lte', models.F('discarded_on')), ('keep_until_on__isnull', True), ('discarded_on__isnull', True), _connector='OR'), name='retention_samples_keep_until_on_not_after_discarded_on'),
+            constraint=models.CheckConstraint(condition=models.Q(('fate__isnull', True), models.Q(('fate', 'tested'), ('gone_on__isnull', False)), models.Q(('fate', 'thrown_away'), ('gone_on__gte', models.F('keep_until_on'))), _connector='OR'), name='retention_samples_kept_long_enough'),
         ),
         migrations.AddConstraint(
             model_name='placements',
@@ -1026,5 +1190,37 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='temperatures',
             constraint=models.CheckConstraint(condition=models.Q(('celsius__lte', 60)), name='temperatures_celsius_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='tokens',
+            constraint=models.UniqueConstraint(fields=('digest',), name='tokens_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploads',
+            constraint=models.CheckConstraint(condition=models.Q(('format__in', ['table', 'redcap', 'fhir', 'odm'])), name='uploads_format_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploads',
+            constraint=models.CheckConstraint(condition=models.Q(('n_bytes__gte', 1)), name='uploads_n_bytes_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploads',
+            constraint=models.CheckConstraint(condition=models.Q(('stage__in', ['laid_before', 'imported', 'discarded'])), name='uploads_stage_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploads',
+            constraint=models.CheckConstraint(condition=models.Q(('n_added__gte', 0)), name='uploads_n_added_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploads',
+            constraint=models.CheckConstraint(condition=models.Q(('n_changed__gte', 0)), name='uploads_n_changed_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploads',
+            constraint=models.CheckConstraint(condition=models.Q(('n_same__gte', 0)), name='uploads_n_same_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='origins',
+            constraint=models.UniqueConstraint(fields=('site', 'source', 'of_table', 'source_mark'), name='origins_once'),
         ),
     ]

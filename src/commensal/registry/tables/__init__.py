@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from commensal.registry.tables import bank, consents, oversight, people, quality, records, storage
+from commensal.registry.tables import (
+    accounts,
+    bank,
+    consents,
+    interchange,
+    oversight,
+    people,
+    quality,
+    records,
+    storage,
+)
 from commensal.study.declaration import Table
 from commensal.study.inputs import INPUTS
 
@@ -37,7 +47,7 @@ TABLES = (
 
 OWNED = {
     owned.table.name: owned
-    for area in (people, consents, records, oversight, bank, storage, quality)
+    for area in (people, consents, records, oversight, accounts, bank, storage, quality, interchange)
     for owned in area.OWNED
 }
 """The tables the registry keeps for itself, area by area; a freeze leaves them out."""
