@@ -194,3 +194,25 @@ def birthday(born: date, years: int) -> date:
 def years_between(born: date, on: date) -> int:
     """Return completed years of age on a day."""
     return on.year - born.year - (birthday(born, on.year - born.year) > on)
+
+
+def not_to_contact(consents: Iterable[Row], dispositions: Iterable[Row], *, on: date) -> frozenset[str]:
+    """Return the patients nobody contacts any more: dead, lost, or withdrawn from contact.
+
+    Rows name their ``patient_id``; a patient whose rows say nothing of it may be contacted.
+    """
+    signed, ended = of_each(consents), of_each(dispositions)
+    return frozenset(
+        who
+        for who in {*signed, *ended}
+        if not permitted(signed.get(who, ()), ended.get(who, ()), on=on).may_contact
+    )
+
+
+def of_each(rows: Iterable[Row], key: str = "patient_id") -> dict[str, list[Row]]:
+    """Return rows by the person they name; rows that name nobody are left out."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row[key] is not None:
+            found.setdefault(row[key], []).append(row)
+    return found

@@ -13,7 +13,7 @@ from datetime import date
 
 import polars as pl
 
-from commensal.registry.permitted import Permitted, permitted
+from commensal.registry.permitted import Permitted, of_each, permitted
 
 Frames = dict[str, pl.DataFrame]
 DATED = {
@@ -85,15 +85,9 @@ def standing(frames: Mapping[str, pl.DataFrame], who: str, *, on: date) -> dict[
     }
     consents = consents.filter(pl.col(who).is_in(left))
     ends = ends.filter(pl.col("patient_id").is_in(left))
-    signed, ended = _by(consents, who), _by(ends, "patient_id")
+    signed = of_each(consents.iter_rows(named=True), who)
+    ended = of_each(ends.iter_rows(named=True))
     return {person: permitted(signed.get(person, ()), ended.get(person, ()), on=on) for person in left}
-
-
-def _by(frame: pl.DataFrame, key: str) -> dict[str, list[dict[str, object]]]:
-    found: dict[str, list[dict[str, object]]] = {}
-    for row in frame.iter_rows(named=True):
-        found.setdefault(row[key], []).append(row)
-    return found
 
 
 def _cut(frames: Frames, cut: Mapping[str, Permitted]) -> Frames:

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from commensal.errors import InputError, RefusedError
 from commensal.registry.actions.desk import Desk, action
@@ -20,10 +21,13 @@ SEALED = ("names", "contacts", "hospital_number", "national_number")
 
 @dataclass(frozen=True)
 class Match:
-    """Two entries of the vault that may be one person; ``person`` is empty at another centre."""
+    """Two entries of the vault that may be one person; ``other_person`` is empty at another centre.
+
+    ``other`` is a handle of the second entry: it names the entry here, and says nothing elsewhere.
+    """
 
     identity_id: str
-    other_id: str
+    other: str
     person: str
     other_person: str
     agrees: tuple[str, ...]
@@ -122,8 +126,8 @@ def _mark_again(desk: Desk, owner: Any, mine: Mapping[str, str]) -> None:
 def rule_pair(desk: Desk, *, identity: str, other: str, ruling: str, note: str = "") -> Any:
     """Decide whether two entries that agree are one person. The last decision counts; none is taken back."""
     mine = desk.one("identities", identity)
-    theirs = MODELS["identities"].objects.filter(pk=other).first()
-    if theirs is None or not _agreeing(mine, theirs):
+    theirs = next((row for row in _agreeing_with(mine) if handle_of(row.pk) == other), None)
+    if theirs is None:
         raise InputError("these two entries do not agree in anything", do="go back to the list")
     return desk.add(
         "ruled_pairs",
@@ -151,15 +155,26 @@ def _opened(row: Any, vault: Vault) -> dict[str, str]:
 
 def matches_of(entry: Any, *, sites: Iterable[str]) -> list[Match]:
     """Return the other entries that agree with one in a mark and were not ruled different people."""
+    entry, ruled = _with_owners().get(pk=entry.pk), rulings()
+    return [
+        _match(entry, other, set(sites))
+        for other in _agreeing_with(entry)
+        if not _is_declared(entry, other) and ruled.get(frozenset((entry.pk, other.pk))) != "different_people"
+    ]
+
+
+def _agreeing_with(entry: Any) -> Any:
+    """The entries of any centre that have a mark of this one."""
     same = Q(pk__in=[])
     for name in MARKED:
         if value := getattr(entry, name):
             same |= Q(**{name: value})
-    others = _with_owners().filter(same).exclude(pk=entry.pk)
-    entry = _with_owners().get(pk=entry.pk)
-    ruled = rulings()
-    found = [_match(entry, other, set(sites)) for other in others if not _is_declared(entry, other)]
-    return [m for m in found if ruled.get(frozenset((m.identity_id, m.other_id))) != "different_people"]
+    return _with_owners().filter(same).exclude(pk=entry.pk)
+
+
+def handle_of(identity: str) -> str:
+    """Return what names an entry in an address without being its key."""
+    return salted_hmac("commensal pair", identity, algorithm="sha256").hexdigest()[:24]
 
 
 def open_pairs(*, sites: Iterable[str]) -> list[Match]:
@@ -211,7 +226,7 @@ def _with_owners() -> Any:
 def _match(entry: Any, other: Any, sites: set[str]) -> Match:
     return Match(
         entry.pk,
-        other.pk,
+        handle_of(other.pk),
         _person(entry) if _site(entry) in sites else "",
         _person(other) if _site(other) in sites else "",
         tuple(MARKED[name] for name in _agreeing(entry, other)),

@@ -58,22 +58,6 @@ def donor(request: HttpRequest, pk: str) -> HttpResponse:
     )
 
 
-def add_consent(request: HttpRequest, pk: str) -> HttpResponse:
-    """A donor's consent."""
-    one(request, "donors", pk)
-    form = made.make_form("consents", ("signed_on", "version", "language"), required=("signed_on",))
-    back = reverse("donor", args=[pk])
-
-    def save(values: dict[str, Any]) -> str:
-        screening.add_donor_consent(by=request.user, donor=pk, **values)
-        return back
-
-    title = f"Consent of donor {pk}"
-    return form_page(
-        request, form, title=title, button="Record consent", done="Consent recorded.", back=back, save=save
-    )
-
-
 def add_results(request: HttpRequest, pk: str) -> HttpResponse:
     """One day's test results of a donor."""
     one(request, "donors", pk)

@@ -11,10 +11,11 @@ from django.shortcuts import render
 
 from commensal.bank import unit_states
 from commensal.registry.actions.custody import day_of
+from commensal.registry.people_lists import left_in_peace
 from commensal.registry.rows import frame_of, live_study
 from commensal.registry.scope import roles_of, seen
 from commensal.registry.views.pages import page_of, today
-from commensal.registry.worklists import Followed, closed_patients, due_visits
+from commensal.registry.worklists import Followed, due_visits
 
 IN_STOCK = ("processed", "stored", "released", "reserved", "thawed")
 
@@ -51,8 +52,7 @@ def followed(request: HttpRequest) -> list[Followed]:
     visits = seen(request, "visits").filter(visit__isnull=False).exclude(status="cancelled")
     for patient, visit in visits.values_list("patient_id", "visit"):
         recorded.setdefault(patient, set()).add(visit)
-    ended = seen(request, "dispositions").values("patient_id", "kind", "withdrawal_level")
-    closed = closed_patients(ended)
+    closed = left_in_peace(request.sites, on=today())  # type: ignore[attr-defined]
     return [
         Followed(patient, index_on, cohort, frozenset(recorded.get(patient, ())), patient in closed)
         for patient, index_on, cohort in patients.values_list("pk", "index_on", "cohort")

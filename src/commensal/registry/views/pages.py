@@ -58,7 +58,7 @@ def form_page(
 
     A refusal of an action or of the database comes back on the form, in words, with everything as typed.
     """
-    form = form_class(request.POST or None, initial=initial)
+    form = form_class(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             target = save(form.cleaned_data)
