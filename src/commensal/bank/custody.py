@@ -292,22 +292,12 @@ def not_issuable(
     (``expires_day``) is included. ``at`` is the moment, for the clock of a thawed unit; without it only the
     day of thawing counts.
     """
-    if pathway == "historical":
-        return "historical material: recorded for the trace, never issued"
-    if hold != "none":
-        return f"on hold: {hold}"
-    if state.faults:
-        return f"the custody record has a fault: {state.faults[0]}"
+    if reason := _barred(state, pathway=pathway, hold=hold):
+        return reason
     if "issued" not in NEXT[state.custody]:
         return f"custody is {state.custody}"
-    if not state.is_released:
-        return "not released"
-    if expires_day is None:
-        return "the expiry date is unknown"
-    if on_day > expires_day:
-        return "expired"
-    if late := _thawed_too_long(state, on_day=on_day, at=at):
-        return late
+    if reason := _too_late(state, expires_day=expires_day, on_day=on_day, at=at):
+        return reason
     if any(not exposure.is_taken_back for exposure in state.exposures):
         return "part of the unit was given already"
     if state.reserved_for and state.reserved_for != patient_id:
@@ -315,8 +305,47 @@ def not_issuable(
     return ""
 
 
-def _thawed_too_long(state: UnitState, *, on_day: int, at: datetime | None) -> str:
-    """Say why a thawed unit can no longer be used, or return ''. A clock nobody started has run out."""
+def not_givable(
+    state: UnitState,
+    *,
+    pathway: str,
+    hold: str,
+    expires_day: int | None,
+    on_day: int,
+    patient_id: str,
+    at: datetime | None = None,
+) -> str:
+    """Say why a unit that was issued may not be given to a patient on a day, or return '' where it may.
+
+    What is left of a unit may go to the same patient only, and no later than its clocks allow.
+    """
+    if reason := _barred(state, pathway=pathway, hold=hold):
+        return reason
+    if "administered" not in NEXT[state.custody]:
+        return f"custody is {state.custody}"
+    if state.given_to is not None and state.given_to != patient_id:
+        return f"issued to {state.given_to}"
+    return _too_late(state, expires_day=expires_day, on_day=on_day, at=at)
+
+
+def _barred(state: UnitState, *, pathway: str, hold: str) -> str:
+    if pathway == "historical":
+        return "historical material: recorded for the trace, never issued"
+    if hold != "none":
+        return f"on hold: {hold}"
+    if state.faults:
+        return f"the custody record has a fault: {state.faults[0]}"
+    return ""
+
+
+def _too_late(state: UnitState, *, expires_day: int | None, on_day: int, at: datetime | None) -> str:
+    """Say which clock has run out, or return ''. A clock nobody started counts as run out."""
+    if not state.is_released:
+        return "not released"
+    if expires_day is None:
+        return "the expiry date is unknown"
+    if on_day > expires_day:
+        return "expired"
     if not state.is_thawed:
         return ""
     if at is None:

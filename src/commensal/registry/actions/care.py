@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from commensal.errors import InputError
-from commensal.registry.actions.custody import append, demand_issuable
+from commensal.registry.actions.custody import demand_givable, hand_over, part_given
 from commensal.registry.actions.desk import Desk, action
 from commensal.registry.models import MODELS
 from commensal.vocabulary.instruments.declaration import instrument
@@ -53,7 +53,7 @@ def add_session(
     purpose: str = "induction",
     **values: Any,
 ) -> Any:
-    """Give one issuable unit to a patient: the session, the issue and the administration together.
+    """Give one unit to a patient: the session, the issue where it was not issued, the administration.
 
     The patient's first session sets the index date. Refuses (RefusedError) a unit that may not be issued,
     (SafetyError) a parenteral route. ``fraction`` is the part given, the whole where null; what is left of a
@@ -61,7 +61,7 @@ def add_session(
     """
     person = desk.one("patients", patient)
     row = desk.one("units", unit, is_locked=True)
-    demand_issuable(row, patient=patient, on=on)
+    demand_givable(row, patient=patient, on=on, at=at)
     if not values.get("route"):
         raise InputError("the route is missing", expected="an enteral route of the list")
     course = _course(desk, person, purpose=purpose, on=on)
@@ -75,22 +75,18 @@ def add_session(
         administered_at=at,
         product=row.product,
         operator=desk.name,
-        **{"dose_grams": _share(row.dose_grams, fraction), **values},
+        **{"dose_grams": _share(row.dose_grams, part_given(row, fraction)), **values},
     )
-    desk.add("session_units", session_id=session.pk, unit_id=unit, fraction=fraction or 1.0)
-    given = {"patient_id": patient, "session_id": session.pk}
-    append(desk, row, "issued", on=on, at=at, patient_id=patient)
-    is_part = fraction is not None and fraction < 1
-    event = "partly_administered" if is_part else "administered"
-    append(desk, row, event, on=on, at=at, fraction=fraction or 1.0, **given)
+    desk.add("session_units", session_id=session.pk, unit_id=unit, fraction=part_given(row, fraction))
+    hand_over(desk, row, patient=patient, session=session.pk, on=on, at=at, fraction=fraction)
     desk.change(course, ended_on=on)
     if person.index_on is None:
         desk.change(person, index_on=on)
     return session
 
 
-def _share(grams: float | None, fraction: float | None) -> float | None:
-    return None if grams is None else grams * (fraction or 1.0)
+def _share(grams: float | None, fraction: float) -> float | None:
+    return None if grams is None else grams * fraction
 
 
 def _course(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:

@@ -7,7 +7,8 @@ from datetime import date
 from typing import Any
 
 from commensal.bank import ReleaseDecision, release_decision
-from commensal.errors import InputError, RefusedError
+from commensal.errors import RefusedError
+from commensal.registry.actions import bench
 from commensal.registry.actions.custody import append, day_of
 from commensal.registry.actions.desk import Desk, action
 from commensal.registry.actions.screening import (
@@ -72,19 +73,15 @@ def make_units(
     Refuses (RefusedError) a donation that was not accepted, (InputError) no unit or more than 200.
     """
     source = desk.one("donations", donation)
-    if not source.is_accepted:
-        raise RefusedError(f"donation {donation} was not accepted for processing")
-    if not 1 <= n_units <= 200:
-        raise InputError(f"{n_units} units", expected="1 to 200")
-    made = desk.add("batches", operator=desk.name, **batch)
-    units = [desk.add("units", batch_id=made.pk, site_id=site_id, **unit) for _ in range(n_units)]
-    for row in units:
-        desk.add("unit_donors", unit_id=row.pk, donor_id=source.donor_id, donation_id=source.pk, share=1.0)
-        append(desk, row, "collected", on=source.donated_on)
-        append(desk, row, "accepted", on=source.donated_on)
-        append(desk, row, "processed", on=row.produced_on)
-        append(desk, row, "frozen" if is_frozen else "stored", on=row.produced_on)
-    return units
+    return bench.prepared(
+        desk,
+        site_id=site_id,
+        donations={source.pk: bench.left_of(source)},
+        n_units=n_units,
+        batch=batch,
+        unit=unit,
+        is_frozen=is_frozen,
+    )
 
 
 @action("lab", "quality")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import CheckConstraint, Q, UniqueConstraint
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 
 from commensal.registry.fields import no_later
 from commensal.registry.tables.declaration import Owned
@@ -33,6 +33,7 @@ EQUIPMENT_KINDS = (
 )
 ITEMS = ("diluent", "glycerol", "filter", "capsule", "container", "label", "other")
 SAMPLE_KINDS = ("product", "raw_stool")
+FATES = ("tested", "thrown_away")
 
 
 def centre() -> Column:
@@ -193,8 +194,9 @@ RETENTION_SAMPLES = Owned(
             number("volume_millilitres", "Volume.", unit="mL", minimum=0, maximum=500),
             date("taken_on", "Day it was taken."),
             date("keep_until_on", "First day it may be thrown away."),
-            date("discarded_on", "Day it was thrown away or used up."),
-            text("discard_reason", "Why it was thrown away or what it was used for."),
+            code("fate", FATES, "Used for a test, or thrown away.", privacy=Privacy.NONE),
+            date("gone_on", "Day it was used up or thrown away."),
+            text("gone_reason", "What it was used for, or why it was thrown away."),
         ),
     ),
     sites=("site",),
@@ -203,7 +205,12 @@ RETENTION_SAMPLES = Owned(
             name="retention_samples_of_stool_name_a_donation",
             condition=~Q(kind="raw_stool") | Q(donation__isnull=False),
         ),
-        no_later("retention_samples", "keep_until_on", "discarded_on"),
+        CheckConstraint(
+            name="retention_samples_kept_long_enough",
+            condition=Q(fate__isnull=True)
+            | Q(fate="tested", gone_on__isnull=False)
+            | Q(fate="thrown_away", gone_on__gte=F("keep_until_on")),
+        ),
     ),
 )
 
