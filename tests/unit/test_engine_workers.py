@@ -67,7 +67,7 @@ def test_workers_that_are_given_are_not_ended():
 
 @pytest.mark.slow
 def test_this_process_works_beside_the_other_and_the_other_serves_several_maps():
-    with engine.workers(2, ready="commensal.errors") as team:
+    with engine.workers(2, ready=["commensal.errors"]) as team:
         first = set(team.results([team.give(where, n) for n in range(60)]))
         second = set(team.results([team.give(where, n) for n in range(20)]))
         assert len(first) == 2

@@ -14,6 +14,7 @@ from commensal.cli.documents import app as documents
 from commensal.cli.documents import write_documents
 from commensal.cli.options import Out, StudyFolder, date_of
 from commensal.cli.progress import progress, share_of
+from commensal.cli.working import at_work
 
 app = typer.Typer(
     epilog="Research and decision support: it ranks and explains, it does not order treatment.",
@@ -65,19 +66,20 @@ def demo(
     patients. No patient of it exists.
     """
     from commensal.cli.output import new_output, shown
-    from commensal.programme import run as run_study
-    from commensal.simulate import simulate as simulate_study
 
-    with new_output(out) as folder, progress() as told:
+    with new_output(out) as folder, at_work(0, n_patients=patients) as team, progress() as told:
+        from commensal.programme import run as run_study
+        from commensal.simulate import simulate as simulate_study
+
         counted = share_of(told, "simulating a centre", upto=0.2)
         study = simulate_study(folder / "study", n_patients=patients, seed=seed, on_progress=counted)
         results = run_study(
             study,
             folder / "results",
-            processes=0,
+            processes=team,
             on_progress=lambda what, share: told(what, 0.2 + 0.7 * share),
         )
-        write_documents(results, folder, told=told)
+        write_documents(results, folder, told=told, team=team)
     typer.echo(f"A synthetic centre of {patients:,} patients was simulated and studied.")
     typer.echo(f"Open {shown(out / 'report.html')}")
 
@@ -195,21 +197,25 @@ def run(
     Refuses a study that check finds errors in. What cannot be computed is a row with its reason.
     """
     from commensal.cli.output import new_output, shown
-    from commensal.programme import read_analysis
-    from commensal.programme import run as run_study
     from commensal.study import open_study
 
-    opened, chosen = open_study(study, engine=engine), read_analysis(analysis, registered=registered)
-    with new_output(out) as folder, progress() as told:
+    opened = open_study(study, engine=engine)
+    # Spark spreads the work itself.
+    n_patients = 0 if engine == "spark" else opened.manifest.tables.get("patients", {}).get("rows", 0)
+    with new_output(out) as folder, at_work(processes, n_patients=n_patients) as team, progress() as told:
+        from commensal.programme import read_analysis
+        from commensal.programme import run as run_study
+
+        chosen = read_analysis(analysis, registered=registered)
         run_study(
             opened,
             folder,
             analysis=analysis,
             registered=registered,
-            processes=processes,
+            processes=team,
             on_progress=lambda what, share: told(what, 0.9 * share),
         )
-        write_documents(folder, folder, told=told)
+        write_documents(folder, folder, told=told, team=team)
     typer.echo(f"Analysis: {chosen.title} ({chosen.name}, sha256 {chosen.sha256[:12]})")
     for deviation in chosen.deviations:
         typer.echo(f"  differs from {chosen.compared_with}: {deviation}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commensal.cli.options import Out
 from commensal.cli.progress import OnProgress
+
+if TYPE_CHECKING:
+    from commensal.engine import Workers
 
 app = typer.Typer()
 
@@ -16,17 +20,24 @@ Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder of re
 Lang = Annotated[str, typer.Option(help="Language: en or zh.")]
 
 
-def write_documents(results: Path, folder: Path, *, told: OnProgress, lang: str = "en") -> None:
+def write_documents(
+    results: Path, folder: Path, *, told: OnProgress, team: Workers, lang: str = "en"
+) -> None:
     """Write report.html, report.pdf and patients.html of a results folder."""
     from commensal.report import read_sections, render
     from commensal.report.documents import render_patients, render_pdf
 
     told("drawing the report", 0.92)
-    sections = read_sections(results)
-    render(results, folder / "report.html", lang=lang, sections=sections)
+    sections = read_sections(results, team=team)
     told("setting the PDF", 0.97)
-    render_pdf(results, folder / "report.pdf", lang=lang, sections=sections)
-    render_patients(results, folder / "patients.html", lang=lang)
+    # The PDF first: it takes longest.
+    calls = [
+        team.give(partial(render_pdf, lang=lang, sections=sections), results, folder / "report.pdf"),
+        team.give(partial(render, lang=lang, sections=sections), results, folder / "report.html"),
+        team.give(partial(render_patients, lang=lang), results, folder / "patients.html"),
+    ]
+    for _ in team.results(calls):
+        pass
 
 
 @app.command(epilog="Example: commensal report results/ --out report.pdf --pdf")

@@ -23,10 +23,10 @@ THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUM
 
 
 @contextmanager
-def workers(processes: int | Workers, *, ready: str | None = None) -> Iterator[Workers]:
+def workers(processes: int | Workers, *, ready: Sequence[str] = ()) -> Iterator[Workers]:
     """Yield this process and ``processes - 1`` others (0: one for each core), at work until leaving.
 
-    The others start at once, so that what they must import (the module ``ready``) is read while this process
+    The others start at once, so that what they must import (the modules ``ready``) is read while this process
     goes on. Workers that are given are yielded as they are, and not ended. After an error no further call
     begins.
     """
@@ -47,7 +47,7 @@ def workers(processes: int | Workers, *, ready: str | None = None) -> Iterator[W
 class Workers:
     """A queue of calls that this process and the others take from; made by :func:`workers`."""
 
-    def __init__(self, n_others: int, *, folder: Path, ready: str | None) -> None:
+    def __init__(self, n_others: int, *, folder: Path, ready: Sequence[str]) -> None:
         self._folder = folder
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         # Spawned: threads do not survive a fork. One pool each: a call stays in the queue until one is free.
@@ -157,8 +157,8 @@ def _read_shared(file: str) -> Shared[Any]:
         return Shared(pickle.load(content), file)  # noqa: S301  (written by the process that started this one)
 
 
-def _import(module: str | None) -> None:
-    if module is not None:
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
         import_module(module)
 
 

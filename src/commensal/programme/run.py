@@ -19,7 +19,7 @@ from commensal.study.folder import new_folder
 OnProgress = Callable[[str, float], None]
 
 # What another process reads in while this one checks the study.
-READY = "commensal.programme.parts"
+READY = ("commensal.programme.parts",)
 
 LIBRARIES = (
     "duckdb",

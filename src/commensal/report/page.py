@@ -10,10 +10,11 @@ from pathlib import Path
 
 import jinja2
 
+from commensal.engine import Workers
 from commensal.report import digits, words
 from commensal.report.charts import themed
 from commensal.report.language import LANGUAGES, section_in, translate
-from commensal.report.sections import Section, sections_of, sections_of_patient
+from commensal.report.sections import Section, sections_drawn, sections_of, sections_of_patient
 from commensal.report.views import Figure
 from commensal.study import read_results
 from commensal.study.folder import new_folder
@@ -47,14 +48,21 @@ def render(
     return target
 
 
-def read_sections(results: Path | str, *, patient: str | None = None) -> list[Section]:
+def read_sections(
+    results: Path | str, *, patient: str | None = None, team: Workers | None = None
+) -> list[Section]:
     """Return the sections of a results folder, for one or several documents.
+
+    With a ``team`` (:func:`engine.workers`) its processes share the reading and draw the pictures; without,
+    each is drawn when it is first asked for.
 
     Raises :class:`~commensal.errors.InputError` where the folder holds no result tables or none of the
     patient.
     """
     tables = read_results(results)
-    return sections_of(tables) if patient is None else sections_of_patient(tables, patient)
+    if patient is not None:
+        return sections_of_patient(tables, patient)
+    return sections_of(tables) if team is None else sections_drawn(tables, team=team)
 
 
 def _html(sections: Sequence[Section], *, lang: str) -> str:

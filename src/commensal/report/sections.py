@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from commensal.engine import Shared, Workers
 from commensal.errors import InputError, nearest
 from commensal.report.care_sections import safety, time_courses
 from commensal.report.checklists import checklist_section
@@ -40,53 +41,6 @@ LIMITS = (
     "remission is defined, none is reported.",
     "Status is known at visits only; the day of a change between two visits is not.",
 )
-
-
-def sections_of(tables: Tables) -> list[Section]:
-    """Every section that the tables have something to say on, in reading order."""
-    made = [
-        summary(tables),
-        flow(tables),
-        donor_flow(tables),
-        evidence_status(tables),
-        baseline(tables),
-        follow_up(tables),
-        remission(tables),
-        missing_data(tables),
-        reported(tables),
-        time_courses(tables),
-        scores(tables),
-        safety(tables),
-        predictors(tables),
-        time_models(tables),
-        comparisons(tables),
-        donors(tables),
-        monitoring(tables),
-        models(tables),
-        tests(tables),
-        engraftment(tables),
-        attribution(tables),
-        taxa(tables),
-        identity(tables),
-        dysbiosis(tables),
-        deficits(tables),
-        ordination(tables),
-        prediction(tables),
-        match_run(tables),
-        care_plan(tables),
-        replan(tables),
-        policy_trials(tables),
-        limits(tables),
-        checklists(tables),
-        provenance(tables),
-    ]
-    return [s for s in made if s is not None]
-
-
-def sections_of_patient(tables: Tables, patient: str) -> list[Section]:
-    """The sections that have something to say of one patient, under a head that names the patient."""
-    _, *others = sections_of(of_patient(tables, patient))
-    return [Section("top", f"Recipient {patient}", PURPOSE), *others]
 
 
 def limits(tables: Tables) -> Section | None:
@@ -124,3 +78,73 @@ def provenance(tables: Tables) -> Section | None:
         "The same study, analysis file and version give the same bytes.",
         tables=(TableView("How these results were made", ("Item", "Value"), cells),),
     )
+
+
+# In reading order.
+SECTIONS: Mapping[str, Callable[[Tables], Section | None]] = {
+    made.__name__: made
+    for made in (
+        summary,
+        flow,
+        donor_flow,
+        evidence_status,
+        baseline,
+        follow_up,
+        remission,
+        missing_data,
+        reported,
+        time_courses,
+        scores,
+        safety,
+        predictors,
+        time_models,
+        comparisons,
+        donors,
+        monitoring,
+        models,
+        tests,
+        engraftment,
+        attribution,
+        taxa,
+        identity,
+        dysbiosis,
+        deficits,
+        ordination,
+        prediction,
+        match_run,
+        care_plan,
+        replan,
+        policy_trials,
+        limits,
+        checklists,
+        provenance,
+    )
+}
+# Those with most to draw first, so that processes end together.
+BY_LENGTH = ("time_courses", "monitoring", "dysbiosis", "remission", "models", "engraftment", "comparisons")
+
+
+def sections_of(tables: Tables) -> list[Section]:
+    """Every section that the tables have something to say on, in reading order."""
+    made = [section(tables) for section in SECTIONS.values()]
+    return [s for s in made if s is not None]
+
+
+def sections_drawn(tables: Tables, *, team: Workers) -> list[Section]:
+    """As :func:`sections_of`, their pictures drawn, put together by several processes."""
+    shared = team.share(tables)
+    order = sorted(SECTIONS, key=lambda name: BY_LENGTH.index(name) if name in BY_LENGTH else len(BY_LENGTH))
+    given = [team.give(_drawn, name, shared) for name in order]
+    made = dict(zip(order, team.results(given), strict=True))
+    return [section for name in SECTIONS if (section := made[name]) is not None]
+
+
+def _drawn(name: str, tables: Shared[Tables]) -> Section | None:
+    section = SECTIONS[name](tables.value)
+    return None if section is None else section.drawn()
+
+
+def sections_of_patient(tables: Tables, patient: str) -> list[Section]:
+    """The sections that have something to say of one patient, under a head that names the patient."""
+    _, *others = sections_of(of_patient(tables, patient))
+    return [Section("top", f"Recipient {patient}", PURPOSE), *others]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from commensal.report.charts.theme import Chart, drawing_of
@@ -41,7 +41,10 @@ class Notes:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture with its caption, which is what a screen reader says for it too, and a table under it."""
+    """A picture with its caption, which is what a screen reader says for it too, and a table under it.
+
+    ``chart`` is an Altair chart, or its drawing where that was made before.
+    """
 
     chart: Chart
     caption: str
@@ -50,7 +53,7 @@ class Figure:
     @cached_property
     def drawing(self) -> str:
         """The picture as SVG in the light colours; drawn once for all documents that show it."""
-        return drawing_of(self.chart)
+        return self.chart if isinstance(self.chart, str) else drawing_of(self.chart)
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,7 @@ class Section:
     branches: tuple[Box, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[TableView, ...] = ()
+
+    def drawn(self) -> Section:
+        """The same with every picture drawn, so that it can cross to another process."""
+        return replace(self, figures=tuple(replace(f, chart=f.drawing) for f in self.figures))

@@ -44,13 +44,10 @@ def _table(view: TableView, lang: str) -> TableView:
 
 
 def _figure(figure: Figure, lang: str) -> Figure:
-    below = _table(figure.below, lang) if figure.below else None
-    other = Figure(figure.chart, translate(figure.caption, lang), below)
     # The picture is drawn once, in English; its words are exchanged in the drawing.
-    vars(other)["drawing"] = _WORDS.sub(
-        lambda m: m[1] + _escaped(translate(_plain(m[2]), lang)) + m[3], figure.drawing
-    )
-    return other
+    drawing = _WORDS.sub(lambda m: m[1] + _escaped(translate(_plain(m[2]), lang)) + m[3], figure.drawing)
+    below = _table(figure.below, lang) if figure.below else None
+    return Figure(drawing, translate(figure.caption, lang), below)
 
 
 def _plain(text: str) -> str:
