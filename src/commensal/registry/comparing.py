@@ -43,7 +43,7 @@ IMPORTED = {
 }
 """Tables a file may fill, those referred to first, and whether it may also change rows that are there.
 
-Results of donors, consents, withdrawals and material are added and never changed by a file: each has its page.
+Results of donors, consents, withdrawals and material are added and never changed: each has its page.
 """
 PEOPLE = ("patients", "donors")
 MAY_LIE_AHEAD = ("expires_on", "deferred_until_on", "stopped_on")
@@ -164,25 +164,27 @@ class _Reader:
         self.steps += refused
 
     def _step(self, table: Table, place: int, row: dict[str, Any]) -> Step:
-        source_key = _source_key(table, row)
+        source_key = key_of(table, row)
         refusals = [*self._forbidden(table), *_faults(table, row, self.known.today)]
         values = {name: value for name, value in row.items() if value is not None}
         for column in table.declared:
             if column.references and column.name in values and column.name not in _own(table):
                 values[column.name] = self._referred(column, values[column.name], refusals)
-        closed = self.known.closed.get(values.get("patient_id", ""))
-        if closed and table.name not in KEPT_ALWAYS:
-            refusals.append(Refusal("patient_id", str(values["patient_id"]), closed))
         row_key, before = self._found(table, source_key, values, refusals)
         if before is None:
             values = self._completed(table, values, refusals)
-        cells = tuple((n, before.get(n), v) for n, v in values.items() if before.get(n) != v) if before else ()
+        cells = (
+            tuple((n, before.get(n), v) for n, v in values.items() if before.get(n) != v) if before else ()
+        )
         verdict = ADD if before is None else CHANGE if cells else SAME
         if verdict == CHANGE and not IMPORTED.get(table.name):
             refusals += [
                 Refusal(name, str(new), f"the registry says {old}; a file does not change {table.name}")
                 for name, old, new in cells
             ]
+        closed = self.known.closed.get(values.get("patient_id") or (before or {}).get("patient_id") or "")
+        if closed and verdict != SAME and table.name not in KEPT_ALWAYS:
+            refusals.append(Refusal("patient_id", "", closed))
         verdict = REFUSED if refusals else verdict
         if verdict == CHANGE:
             values = {name: new for name, _, new in cells}
@@ -191,7 +193,9 @@ class _Reader:
     def _forbidden(self, table: Table) -> list[Refusal]:
         if table.name in IMPORTED:
             return []
-        return [Refusal("", table.name, f"{table.name} are not taken from a file; they have pages of their own")]
+        return [
+            Refusal("", table.name, f"{table.name} are not taken from a file; they have pages of their own")
+        ]
 
     def _referred(self, column: Column, value: str, refusals: list[Refusal]) -> Any:
         """The registry's key of the row a cell points to."""
@@ -202,7 +206,9 @@ class _Reader:
             return self.known.site
         if self.known.has_registry_ids and table in PEOPLE:
             if value not in self.known.rows.get(table, {}):
-                refusals.append(Refusal(column.name, value, f"no such {table.removesuffix('s')} at your centre"))
+                refusals.append(
+                    Refusal(column.name, value, f"no such {table.removesuffix('s')} at your centre")
+                )
             return value
         found = self.keys.get((table, value))
         if found is None:
@@ -216,7 +222,7 @@ class _Reader:
     ) -> tuple[Any, Mapping[str, Any] | None]:
         """The row's key in the registry, and what stands there; none where it would be a new row."""
         if len(table.key) > 1:
-            natural = tuple(values.get(_stored(name, table)) for name in table.key)
+            natural = tuple(values.get(stored(name, table)) for name in table.key)
             return self.known.natural.get(table.name, {}).get(natural, (None, None))
         key = table.key[0]
         values.pop(key, None)
@@ -254,14 +260,15 @@ def _own(table: Table) -> tuple[str, ...]:
     return table.key if len(table.key) == 1 else ()
 
 
-def _stored(name: str, table: Table) -> str:
-    """The stored column behind a key column: the registry keeps dates, not their integer-day twins."""
+def stored(name: str, table: Table) -> str:
+    """Return the stored column behind a key column: the registry keeps dates, not their integer-day twins."""
     on = name.removesuffix("_day") + "_on"
     return on if on in table.names else name
 
 
-def _source_key(table: Table, row: Mapping[str, Any]) -> str:
-    return " · ".join(str(row.get(_stored(name, table))) for name in table.key)
+def key_of(table: Table, row: Mapping[str, Any]) -> str:
+    """The key of a row of the file, in words."""
+    return " · ".join(str(row.get(stored(name, table))) for name in table.key)
 
 
 def _gathered(
@@ -273,7 +280,7 @@ def _gathered(
     refused = []
     for index, row in enumerate(frame.select(names).iter_rows(named=True)):
         place = places[index] if index < len(places) else index + 1
-        key = _source_key(table, row)
+        key = key_of(table, row)
         first = rows.setdefault(key, (place, dict(row)))
         for name, value in row.items():
             if first[1][name] is None:
@@ -281,7 +288,8 @@ def _gathered(
         clash = [n for n, value in row.items() if value is not None and first[1][n] != value]
         if clash:
             said = tuple(
-                Refusal(n, str(row[n]), f"row {first[0]} of the file says {first[1][n]} of {key}") for n in clash
+                Refusal(n, str(row[n]), f"row {first[0]} of the file says {first[1][n]} of {key}")
+                for n in clash
             )
             refused.append(Step(table.name, place, key, None, REFUSED, refusals=said))
     return list(rows.values()), refused
@@ -291,7 +299,7 @@ def _faults(table: Table, row: Mapping[str, Any], today: date) -> list[Refusal]:
     """What no file may say, whatever the cell can hold."""
     found = []
     for key in table.key:
-        if row.get(_stored(key, table)) is None and table[key].is_required:
+        if row.get(stored(key, table)) is None and table[key].is_required:
             found.append(Refusal(key, "", "the row has no key: nothing would tell it again"))
     for column in table.declared:
         value = row.get(column.name)
@@ -303,7 +311,9 @@ def _faults(table: Table, row: Mapping[str, Any], today: date) -> list[Refusal]:
             found.append(Refusal(column.name, str(value), why))
     pathway = row.get("release_pathway")
     if table.name == "units" and pathway not in (None, "historical"):
-        found.append(Refusal("release_pathway", pathway, "only historical units come from a file; none is issued"))
+        found.append(
+            Refusal("release_pathway", pathway, "only historical units come from a file; none is issued")
+        )
     return found
 
 

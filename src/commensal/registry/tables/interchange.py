@@ -91,7 +91,7 @@ ORIGINS = Owned(
 TOKENS = Owned(
     Table(
         "tokens",
-        "one personal token for the programming interface: what it may read, one person may read at one centre",
+        "one personal token for the programming interface, of one person at one centre",
         ("token_id",),
         (
             identifier("token_id", "The token.", is_required=True),
