@@ -49,6 +49,13 @@ class Examples:
             self.rows[table] = there or self._made(table)
         return self.rows[table]
 
+    def has(self, table):
+        """Whether an example of a table can be made."""
+        try:
+            return bool(self.row(table).pk)
+        except AssertionError:
+            return False
+
     def _made(self, table):
         """Insert as little as the declaration allows, then the whole row."""
         refused = []

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 
+from commensal.registry.actions.signing_in import needs_factor
+from commensal.registry.backend import page_of
+from commensal.registry.door import HAS_FACTOR, leave, session_over
 from commensal.registry.permissions import permissions
 from commensal.registry.scope import sites_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
 ASSETS = "/static/"
+WITHOUT_FACTOR = ("second-factor", "sign-in", "sign-out", "change-password")
+"""Pages for who must have a second factor and has none yet."""
 
 
 def quiet_and_private(get_response: Answer) -> Answer:
@@ -24,6 +31,30 @@ def quiet_and_private(get_response: Answer) -> Answer:
         return response
 
     return respond
+
+
+class Sessions:
+    """End a session that was not used for a while, is too old, or was ended from elsewhere.
+
+    Who must have a second factor and has none is led to the page that adds one, and to no other.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Let a session go on, or sign its person out before the page is asked for."""
+        if request.user.is_authenticated and (why := session_over(request.session, now=time.time())):
+            leave(request, event=why)
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Send who still has to add a second factor there; None lets the view run."""
+        if not request.user.is_authenticated or request.session.get(HAS_FACTOR):
+            return None
+        if page_of(request) in WITHOUT_FACTOR or not needs_factor(request.user):
+            return None
+        return redirect("second-factor")
 
 
 class Permitted:

@@ -6,6 +6,7 @@ COMMENSAL_SECRET_KEY the signing key; otherwise one is made in the folder, reada
 COMMENSAL_VAULT_KEY  the key of the vault; otherwise the file vault_key in the folder
 COMMENSAL_HOSTS      host names the site answers to, separated by commas
 COMMENSAL_HTTPS      1 behind HTTPS: secure cookies, redirect, strict transport security
+COMMENSAL_SECOND_FACTOR  0 where who signs needs no second factor; 1 (without: that of COMMENSAL_HTTPS)
 """
 
 import os
@@ -89,6 +90,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "commensal.registry.middleware.Sessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "commensal.registry.middleware.Permitted",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -116,6 +118,8 @@ DATABASES = {"default": _database()}
 SECRET_KEY = _secret_key()
 VAULT_KEY = os.environ.get("COMMENSAL_VAULT_KEY")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["commensal.registry.backend.Accounts"]
+IS_SECOND_FACTOR_REQUIRED = os.environ.get("COMMENSAL_SECOND_FACTOR", "1" if IS_HTTPS else "0") == "1"
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

@@ -1,8 +1,9 @@
 """The addresses of the site, area by area. Who may open which stands in ``permissions``."""
 
-from commensal.registry.urls import bank, care, oversight, people
+from commensal.registry.urls import accounts, bank, care, oversight, people
 
 urlpatterns = [
+    *accounts.urlpatterns,
     *people.urlpatterns,
     *bank.urlpatterns,
     *care.urlpatterns,
