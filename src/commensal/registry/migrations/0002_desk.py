@@ -477,7 +477,7 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'one personal token for the programming interface: what it may read, one person may read at one centr',
+                'verbose_name': 'one personal token for the programming interface, of one person at one centre',
                 'db_table': 'tokens',
             },
         ),
