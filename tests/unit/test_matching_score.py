@@ -181,6 +181,51 @@ def test_an_outcome_model_asks_facts_and_parts() -> None:
     assert "age_at_index_years" in absent.reason
 
 
+LEVELS = [
+    {**TERM, "term": "intercept", "coefficient": 0.0},
+    {**TERM, "term": "sex: male against female", "coefficient": 0.7},
+    {**TERM, "term": "immunocompromise: mild against none", "coefficient": -0.4},
+    {**TERM, "term": "immunocompromise: other (rare) against none", "coefficient": -2.0},
+    {**TERM, "term": "had_antibiotic: true against not recorded", "coefficient": 0.3},
+    {**TERM, "term": "bmi", "coefficient": 0.5, "centre": 24.0, "scale": 4.0},
+    {**TERM, "term": "bmi: not recorded", "coefficient": -0.2},
+]
+KNOWN = {"sex": "male", "immunocompromise": "mild", "had_antibiotic": True, "bmi": 28.0}
+
+
+@pytest.mark.parametrize(
+    ("changed", "log_odds"),
+    [
+        ({}, 0.7 - 0.4 + 0.3 + 0.5),
+        ({"sex": "female"}, -0.4 + 0.3 + 0.5),
+        ({"immunocompromise": "none"}, 0.7 + 0.3 + 0.5),
+        ({"had_antibiotic": None}, 0.7 - 0.4 + 0.5),
+        ({"bmi": None}, 0.7 - 0.4 + 0.3 - 0.2),
+    ],
+)
+def test_a_fact_in_words_is_one_term_a_level(changed, log_odds) -> None:
+    asked = {"model_parameters": pl.DataFrame(LEVELS)}
+    parts = [part("stock", [0.2])]
+    made = predicted_response(KNOWN | changed, parts, asked, policy=POLICY, indication="uc")
+    assert isinstance(made, Part)
+    assert made.values == pytest.approx(1 / (1 + np.exp(-log_odds)))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sex": None},  # the model has no level for what is not recorded
+        {"immunocompromise": "severe"},  # rare or never seen: nobody can tell which
+        {"had_antibiotic": False},
+    ],
+)
+def test_a_level_that_the_model_does_not_name_leaves_it_out(changed) -> None:
+    asked = {"model_parameters": pl.DataFrame(LEVELS)}
+    made = predicted_response(KNOWN | changed, [part("stock", [0.2])], asked, policy=POLICY, indication="uc")
+    assert isinstance(made, LeftOut)
+    assert next(iter(changed)) in made.reason
+
+
 def best_first(parts: pl.DataFrame, *, policy: Policy, seed: int) -> pl.DataFrame:
     return pl.DataFrame(
         {"unit_id": ["a", "b"], "score": [0.9, 0.1], "lower": [0.8, 0.0], "upper": [1.0, 0.2]}

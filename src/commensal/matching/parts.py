@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ UNKNOWN_VARIANCE = 1 / 12
 
 EFFECTS = "donor_effects"
 PARAMETERS = "model_parameters"
+UNRECORDED = "not recorded"
+LEVEL = re.compile(r"(?P<fact>\w+): (?P<level>.+) against (?P<reference>.+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +180,12 @@ def predicted_response(
     policy: Policy,
     indication: str | None,
 ) -> Made:
-    """Return what a published logistic model expects of each lot: terms are facts or other parts."""
+    """Return what a published logistic model expects of each lot: terms are facts or other parts.
+
+    A fact in words stands as one term a level, ``name: level against reference``; a number that the model
+    was fitted on with gaps has a term ``name: not recorded``. A level the model was not fitted on, and a fact
+    that is not recorded where the model has no term for that, leave the part out, by name.
+    """
     if PARAMETERS not in evidence:
         return LeftOut("predicted_response", f"no table of evidence ({PARAMETERS}) was given")
     terms = _terms(evidence[PARAMETERS], policy=policy, indication=indication)
@@ -186,8 +194,9 @@ def predicted_response(
     of_part = {part.name: part for part in parts}
     n = len(parts[0].values) if parts else 0
     total, variance, known = np.zeros(n), np.zeros(n), np.ones(n, dtype=bool)
+    recorded = _recorded(facts, terms)
     for row in terms.iter_rows(named=True):
-        value, own, is_known = _term(row["term"], facts, of_part, n)
+        value, own, is_known = _term(row["term"], recorded, of_part, n)
         if value is None:
             return LeftOut("predicted_response", f"the model asks {row['term']}, which is not known here")
         scale = 1.0 if row["scale"] is None else row["scale"]
@@ -203,6 +212,34 @@ def predicted_response(
     unknown = "a part that the model asks is not known"
     reasons = pl.Series([unknown, None], dtype=pl.String).gather(known.astype(np.int8))
     return Part("predicted_response", values, slope**2 * variance, np.arange(n), words, reasons)
+
+
+def _recorded(facts: Mapping[str, Any], terms: pl.DataFrame) -> dict[str, Any]:
+    """Return the facts with what the model's columns say of them, by the term's name."""
+    found, names = dict(facts), terms["term"].to_list()
+    centres = dict(terms.select("term", "centre").iter_rows())
+    told = {m[0]: m for name in names if (m := LEVEL.fullmatch(name))}
+    levels: dict[str, set[str]] = {}
+    for m in told.values():
+        levels.setdefault(m["fact"], set()).update((m["level"], m["reference"]))
+    for term, m in told.items():
+        if m["fact"] in facts:
+            value = _as_level(facts[m["fact"]])
+            found[term] = float(value == m["level"]) if value in levels[m["fact"]] else None
+    for term in names:
+        fact = term.removesuffix(f": {UNRECORDED}")
+        if fact != term and fact in facts:
+            is_gap = facts[fact] is None
+            found[term] = float(is_gap)
+            found[fact] = centres.get(fact, 0.0) if is_gap else facts[fact]
+    return found
+
+
+def _as_level(value: Any) -> str:
+    """A fact as a level of a model: yes and no are true and false, and unrecorded is a level of its own."""
+    if value is None:
+        return UNRECORDED
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _term(

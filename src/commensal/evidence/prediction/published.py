@@ -12,7 +12,7 @@ from scipy.special import expit
 from commensal.evidence.covariates import Covariate
 from commensal.evidence.prediction.held_out import Patients
 from commensal.evidence.prediction.learners import PENALTIES, ridge_path
-from commensal.evidence.prediction.preparation import Learnt, apply, learn
+from commensal.evidence.prediction.preparation import RARE, UNRECORDED, Learnt, apply, learn
 from commensal.evidence.prediction.questions import Question
 from commensal.evidence.prediction.validated import Validated, model_name
 from commensal.evidence.rows import rows_of
@@ -24,7 +24,8 @@ UNSURE = {"either": "neither outcome can be ruled out", "neither": "unlike patie
 OUTSIDE = "a predictor lies outside what the model was fitted on"
 NO_SETS = "too few successes or failures to calibrate sets"
 UNKNOWN_BASELINE = "active disease at baseline cannot be told: in no population"
-NOT_A_FACT = "not a number or yes/no that is on record as a fact: matching cannot apply the model without it"
+NOT_A_FACT = "not on record as a fact of a recipient: matching cannot apply the model without it"
+RARE_LEVEL = "levels too rare to name: matching cannot tell which, and leaves such a recipient out"
 
 
 def prediction_rows(found: Iterable[Validated], question: Question, *, learner: str) -> pl.DataFrame:
@@ -120,13 +121,15 @@ Term = tuple[str, float, float, str | None]
 def _terms(covariate: Covariate, learnt: Learnt, facts: Collection[str]) -> list[Term]:
     """Term, centre, scale and caution of each column of one predictor."""
     name = covariate.name
+    caution = None if name in facts else NOT_A_FACT
     if covariate.kind == "continuous":
-        caution = None if name in facts else NOT_A_FACT
-        indicator = [(f"{name}: not recorded", 0.0, 1.0, NOT_A_FACT)] * learnt.has_indicator
+        indicator = [(f"{name}: {UNRECORDED}", 0.0, 1.0, caution)] * learnt.has_indicator
         return [(name, learnt.centre, learnt.spread, caution), *indicator]
     if covariate.kind == "binary" and {learnt.reference, *learnt.columns} == {"true", "false"}:
         # The column is "true" itself, or 1 minus it where "true" is the reference.
         is_true = learnt.reference == "false"
-        caution = None if name in facts else NOT_A_FACT
         return [(name, 0.0 if is_true else 1.0, 1.0 if is_true else -1.0, caution)]
-    return [(f"{name}: {c} against {learnt.reference}", 0.0, 1.0, NOT_A_FACT) for c in learnt.columns]
+    return [
+        (f"{name}: {c} against {learnt.reference}", 0.0, 1.0, caution or (RARE_LEVEL if c == RARE else None))
+        for c in learnt.columns
+    ]
