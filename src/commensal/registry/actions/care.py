@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from django.utils import timezone
+
 from commensal.errors import InputError
+from commensal.registry.actions.consents import demand_recordable, demand_treatable
 from commensal.registry.actions.custody import demand_givable, hand_over, part_given
 from commensal.registry.actions.desk import Desk, action
 from commensal.registry.models import MODELS
+from commensal.registry.withheld import DATED
 from commensal.vocabulary.instruments.declaration import instrument
 from commensal.vocabulary.instruments.scoring import Scored, score_one
 
@@ -26,6 +30,9 @@ RECORDS = (
 )
 """Tables of plain records of one patient."""
 
+ALWAYS = ("consents", "dispositions", "adverse_events")
+"""What is recorded whatever a patient withdrew from: the withdrawal itself, and safety."""
+
 
 @action("coordinator", "physician")
 def add_patient(desk: Desk, **values: Any) -> Any:
@@ -38,7 +45,10 @@ def add_record(desk: Desk, *, table: str, patient: str, values: Mapping[str, Any
     """Add one record of a patient: diagnosis, consent, drug, adverse event …"""
     if table not in RECORDS:
         raise InputError(f"{table!r} is not recorded here", expected="one of " + ", ".join(RECORDS))
-    return desk.add(table, patient_id=desk.one("patients", patient).pk, **values)
+    row = desk.one("patients", patient)
+    if table not in ALWAYS:
+        demand_recordable(row.pk, on=values.get(DATED[table]), today=timezone.localdate())
+    return desk.add(table, patient_id=row.pk, **values)
 
 
 @action("physician", "coordinator")
@@ -60,6 +70,7 @@ def add_session(
     unit is then wasted or destroyed by the laboratory.
     """
     person = desk.one("patients", patient)
+    demand_treatable(patient, on=on)
     row = desk.one("units", unit, is_locked=True)
     demand_givable(row, patient=patient, on=on, at=at)
     if not values.get("route"):
@@ -108,7 +119,9 @@ def _course(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:
 @action("coordinator", "physician")
 def add_visit(desk: Desk, *, patient: str, **values: Any) -> Any:
     """Record a visit, attended or missed."""
-    return desk.add("visits", patient_id=desk.one("patients", patient).pk, **values)
+    row = desk.one("patients", patient)
+    demand_recordable(row.pk, on=values.get("visited_on"), today=timezone.localdate())
+    return desk.add("visits", patient_id=row.pk, **values)
 
 
 @action("coordinator", "physician")
@@ -118,6 +131,7 @@ def assess(desk: Desk, *, visit: str, code: str, answers: Mapping[str, float | N
     Refuses (InputError) an answer outside its item's range and a second entry of the same item.
     """
     row = desk.one("visits", visit)
+    demand_recordable(row.patient_id, on=row.visited_on, today=timezone.localdate())
     declared = instrument(code)
     given = {item: value for item, value in answers.items() if value is not None}
     scored = score_one(declared.code, given)

@@ -212,6 +212,7 @@ class Migration(migrations.Migration):
                 ('is_so', models.BooleanField(blank=True, null=True)),
                 ('value', models.FloatField(blank=True, null=True)),
                 ('found_on', models.DateField()),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
                 ('found_by', models.TextField(blank=True, null=True)),
             ],
             options={

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from commensal.registry.views import care, consents, donors, home, people
+from commensal.registry.views import care, consents, donors, home, people, records
 
 PATIENT, DONOR = {"table": "patients"}, {"table": "donors"}
 
@@ -32,6 +32,10 @@ urlpatterns = [
     path("patients/<str:pk>/identity", people.identity, PATIENT, name="patient-identity"),
     path("patients/<str:pk>/identity/enter", people.enter_identity, PATIENT, name="enter-patient-identity"),
     path("patients/<str:pk>/correction", people.correct, PATIENT, name="correct-patient"),
+    path("patients/<str:pk>/eligibility", records.eligibility, name="eligibility"),
+    path("patients/<str:pk>/questions", records.answer_facts, name="answer-facts"),
+    path("patients/<str:pk>/immunocompromise", records.grade, name="grade-immunocompromise"),
+    path("patients/<str:pk>/medication", records.medication, name="medication"),
     path("pairs", people.pairs, name="pairs"),
     path("identities/<str:pk>/pair", people.rule_pair, name="rule-pair"),
     path("consents/", consents.due, name="consents-due"),

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from commensal.registry import forms as made
 from commensal.registry.actions import care
+from commensal.registry.actions.consents import permitted_of
 from commensal.registry.scope import seen
 from commensal.registry.tables import DECLARED
 from commensal.registry.views.bank import sites_choice
@@ -118,6 +119,7 @@ def patient(request: HttpRequest, pk: str) -> HttpResponse:
             ],
             "visits": seen(request, "visits").filter(**mine).order_by("visited_on"),
             "records": records,
+            "withdrawn": permitted_of(pk, on=today()).words,
             "has_consent": seen(request, "consents").filter(patient=row).exists(),
         },
     )
