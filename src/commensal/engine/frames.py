@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from commensal.errors import InputError
 
@@ -66,9 +67,17 @@ def place(frame: pl.DataFrame, *, engine: str = "duckdb") -> nw.LazyFrame[Any]:
 
 
 def on_spark(function: Callable[[Any], Any], tasks: list[Any]) -> list[Any]:
-    """Return ``[function(task) for task in tasks]``, each task a partition of its own on Spark."""
+    """Return ``[function(task) for task in tasks]``, each task a partition of its own on Spark.
+
+    Each works with one thread: there are as many at once as the session has cores.
+    """
     context = _spark().sparkContext
-    return context.parallelize(tasks, max(len(tasks), 1)).map(function).collect()
+    return context.parallelize(tasks, max(len(tasks), 1)).map(partial(_in_one_thread, function)).collect()
+
+
+def _in_one_thread(function: Callable[[Any], Any], task: Any) -> Any:
+    with threadpool_limits(limits=1):
+        return function(task)
 
 
 def check_engine(engine: str) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import narwhals as nw
 import polars as pl
 
 from commensal.errors import InputError, nearest
 from commensal.evidence.assessed import Assessed
 from commensal.study import Study
+from commensal.study.calendar import Lazy
 from commensal.vocabulary.endpoints import endpoints, endpoints_for, primary_endpoint
 from commensal.vocabulary.instruments.declaration import instrument
 from commensal.vocabulary.windows import landmarks
@@ -116,43 +118,47 @@ def index_sessions(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
     was treated before, at another centre or before the study; null where no course is recorded. Later courses
     of the same patient do not change it: how many there will be is not known at index.
     """
-    sessions = study.read(
-        "sessions", columns=["session_id", "course_id", "patient_id", "administered_day", "route", "operator"]
+    first, planned = _first_sessions(study), _planned_sessions(study)
+    found = study.frame("patients").select("patient_id").join(first, on="patient_id", how="left")
+    found = found.join(planned, on="patient_id", how="left").collect("polars").to_native()
+    return cohort.select("patient_id").join(found, on="patient_id", how="left")
+
+
+def _first_sessions(study: Study) -> Lazy:
+    """[patient_id, index_route, index_operator, course_number]; a session without a day comes last."""
+    undated = nw.col("administered_day").is_null().cast(nw.Int64)
+    ordered = ["undated", "administered_day", "session_id"]
+    place = nw.col("session_id").cum_count().over("patient_id", order_by=ordered)
+    sessions = study.frame("sessions").with_columns(undated.alias("undated"))
+    first = sessions.with_columns(place.alias("place")).filter(nw.col("place") == 1)
+    words = _course_words(nw.col("number")).alias("course_number")
+    return first.join(study.frame("courses").select("course_id", words), on="course_id", how="left").select(
+        "patient_id",
+        nw.col("route").alias("index_route"),
+        nw.col("operator").alias("index_operator"),
+        "course_number",
     )
-    first = (
-        sessions.sort("patient_id", "administered_day", "session_id", nulls_last=True)
-        .unique("patient_id", keep="first", maintain_order=True)
-        .select("patient_id", "course_id", index_route="route", index_operator="operator")
-    )
-    courses = study.read(
-        "courses", columns=["course_id", "number", "patient_id", "is_planned_at_index", "n_sessions_planned"]
-    )
-    numbered = courses.select("course_id", course_number=_course_words(pl.col("number")))
-    first = first.join(numbered, on="course_id", how="left").drop("course_id")
-    planned = (
-        courses.filter("is_planned_at_index")
+
+
+def _planned_sessions(study: Study) -> Lazy:
+    """[patient_id, n_sessions_planned] at index; null where one course does not say how many."""
+    number = nw.col("n_sessions_planned")
+    courses = study.frame("courses").filter(nw.col("is_planned_at_index"))
+    summed = (
+        courses.with_columns(number.is_null().cast(nw.Int64).alias("is_untold"))
         .group_by("patient_id")
-        .agg(
-            n_sessions_planned=pl.when(pl.col("n_sessions_planned").null_count() == 0).then(
-                pl.col("n_sessions_planned").sum()
-            )
-        )
+        .agg(number.sum().cast(nw.Int64).alias("n"), nw.col("is_untold").max().alias("is_untold"))
     )
-    return (
-        cohort.select("patient_id")
-        .join(first, on="patient_id", how="left")
-        .join(planned, on="patient_id", how="left")
-    )
+    told = nw.when(nw.col("is_untold") == 0).then(nw.col("n"))
+    return summed.select("patient_id", told.alias("n_sessions_planned"))
 
 
-def _course_words(number: pl.Expr) -> pl.Expr:
+def _course_words(number: nw.Expr) -> nw.Expr:
+    later = nw.when(number > 2).then(nw.lit(COURSES[2]))
     return (
-        pl.when(number == 1)
-        .then(pl.lit(COURSES[0]))
-        .when(number == 2)
-        .then(pl.lit(COURSES[1]))
-        .when(number > 2)
-        .then(pl.lit(COURSES[2]))
+        nw.when(number == 1)
+        .then(nw.lit(COURSES[0]))
+        .otherwise(nw.when(number == 2).then(nw.lit(COURSES[1])).otherwise(later))
     )
 
 
@@ -170,9 +176,9 @@ def _year(study: Study) -> pl.Expr:
 
 def disease_durations(study: Study) -> pl.DataFrame:
     """Return [patient_id, disease_duration_years]: years with the indication, the longest recorded."""
-    rows = study.read("diagnoses", columns=["patient_id", "role", "disease_duration_years"])
-    of_indication = rows.filter(pl.col("role") == "indication")
-    return of_indication.group_by("patient_id").agg(pl.col("disease_duration_years").max())
+    of_indication = study.frame("diagnoses").filter(nw.col("role") == "indication")
+    longest = of_indication.group_by("patient_id").agg(nw.col("disease_duration_years").max())
+    return longest.collect("polars").to_native()
 
 
 def _severity(cohort: pl.DataFrame, assessed: Mapping[str, Assessed]) -> pl.DataFrame:

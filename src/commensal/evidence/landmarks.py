@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import narwhals as nw
 import polars as pl
 
 from commensal.errors import InputError, nearest
 from commensal.study import Study
+from commensal.study.facts_tools import since_index
 from commensal.vocabulary.windows import COHORTS, landmarks, visits, window_table
 
 UNKNOWN_COHORT = "retrospective"
@@ -74,13 +76,13 @@ def due_at(cohort: pl.DataFrame, *, windows: pl.DataFrame, at: Sequence[str]) ->
 
 def attended_visits(study: Study, cohort: pl.DataFrame) -> pl.DataFrame:
     """Return [patient_id, visit_id, day] of every attended visit, day counted from index, sorted."""
-    rows = study.read("visits", columns=["visit_id", "patient_id", "visited_day", "status"])
-    return (
-        rows.filter(pl.col("status") == "attended")
-        .join(cohort.select("patient_id", "index_day"), on="patient_id")
-        .select("patient_id", "visit_id", day=(pl.col("visited_day") - pl.col("index_day")).cast(pl.Int64))
-        .sort("patient_id", "day", "visit_id")
+    index = study.frame("patients").select("patient_id", "index_day")
+    attended = study.frame("visits").filter(nw.col("status") == "attended")
+    dated = attended.join(index, on="patient_id", how="inner").select(
+        "patient_id", "visit_id", since_index("visited_day").alias("day")
     )
+    rows = dated.collect("polars").to_native()
+    return rows.join(cohort, on="patient_id", how="semi").sort("patient_id", "day", "visit_id")
 
 
 def closest(rows: pl.DataFrame, due: pl.DataFrame, *, value: str) -> pl.DataFrame:
