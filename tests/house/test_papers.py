@@ -86,6 +86,14 @@ def test_a_method_says_what_it_asks_and_when_it_refuses(path):
     assert all((ROOT / folder).is_dir() for folder in named)
 
 
+def test_every_function_of_the_evidence_has_its_page():
+    from commensal import evidence
+
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in METHODS)
+    assert len(evidence.__all__) == 24
+    assert not [name for name in evidence.__all__ if f"`commensal.evidence.{name}`" not in pages]
+
+
 def test_every_room_is_introduced():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert ROOMS
