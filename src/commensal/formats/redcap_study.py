@@ -27,6 +27,7 @@ from commensal.formats.redcap import (
     read_project,
     sheet_of,
 )
+from commensal.formats.sheets import Sheet
 from commensal.formats.texts import is_words, spreadable, text_of, unspreadable, value_of
 from commensal.study import INPUTS, Manifest
 from commensal.study.declaration import Column, Kind, Table
@@ -127,6 +128,11 @@ def draft_redcap(source: Path, *, mapping: Mapping[str, Any] | None = None) -> t
         )
     _read_own(project, draft)
     return draft, Manifest(origin=f"REDCap {source.name}")
+
+
+def redcap_sheet(source: Path, *, encoding: str | None = None) -> Sheet:
+    """Return the data of a project as a sheet, to see its columns."""
+    return sheet_of(read_project(_files(source), encoding=encoding), name=source.name, problems=[])
 
 
 def _files(source: Path) -> dict[str, bytes]:

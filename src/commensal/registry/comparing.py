@@ -17,6 +17,7 @@ import polars as pl
 from commensal.errors import Problem
 from commensal.study.declaration import Column, Kind, Table
 from commensal.study.inputs import INPUTS
+from commensal.vocabulary.instruments import instrument
 
 IMPORTED = {
     "patients": True,
@@ -309,12 +310,25 @@ def _faults(table: Table, row: Mapping[str, Any], today: date) -> list[Refusal]:
         why = _FORBIDDEN.get((table.name, column.name, value)) if isinstance(value, str | bool) else None
         if why:
             found.append(Refusal(column.name, str(value), why))
+    if table.name == "assessments" and row.get("instrument") and (wrong := _answer_fault(row)):
+        found.append(Refusal("value", str(row.get("value")), wrong))
     pathway = row.get("release_pathway")
     if table.name == "units" and pathway not in (None, "historical"):
         found.append(
             Refusal("release_pathway", pathway, "only historical units come from a file; none is issued")
         )
     return found
+
+
+def _answer_fault(row: Mapping[str, Any]) -> str:
+    """Why an answer is none of its instrument's; empty where it is one."""
+    declared = instrument(row["instrument"])
+    item = declared.input_code(row.get("item") or "")
+    if item not in declared.inputs:
+        return f"{declared.label} has no item {row.get('item')!r}"
+    value = row.get("value")
+    admits = value is None or declared.inputs[item].admits(value)
+    return "" if admits else f"outside what {declared.inputs[item].label} admits"
 
 
 _FORBIDDEN = {

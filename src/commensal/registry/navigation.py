@@ -28,6 +28,7 @@ STOPS = (
     Stop("donors", _("Donors"), ("/donors", "/donations", "/results")),
     Stop("units", _("Units"), ("/units", "/custody", "/holds")),
     Stop("trace", _("Trace"), ("/trace",)),
+    Stop("exchange", _("Data"), ("/exchange", "/uploads", "/exports", "/tokens")),
     Stop("people", _("People"), ("/people",)),
 )
 

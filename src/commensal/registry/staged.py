@@ -15,10 +15,10 @@ from commensal.formats.doors import parse_mapping
 from commensal.formats.files import open_archive
 from commensal.formats.imported import Draft
 from commensal.formats.mapping import read_plan
-from commensal.formats.odm import draft_odm
+from commensal.formats.odm import draft_odm, read_groups, sheet_of
 from commensal.formats.records import draft_records
-from commensal.formats.redcap_study import draft_redcap
-from commensal.formats.sheets import WORKBOOKS
+from commensal.formats.redcap_study import draft_redcap, redcap_sheet
+from commensal.formats.sheets import WORKBOOKS, Sheet, read_sheet
 from commensal.registry.vault import Vault
 
 FOLDER = "imports"
@@ -140,6 +140,17 @@ def read_draft(path: Path, *, format_name: str, mapping: str | None) -> Draft:
             do="bring it in in parts",
         )
     return draft
+
+
+def peek(path: Path, *, format_name: str, mapping: str | None) -> Sheet:
+    """Return a file as a sheet, to see its columns. Refuses (InputError) what is no sheet."""
+    said = parse_mapping(mapping, name="the mapping") if mapping else {}
+    if format_name == "redcap":
+        return redcap_sheet(path, encoding=said.get("encoding"))
+    if format_name == "odm":
+        return sheet_of(read_groups(path.read_bytes(), name=path.name), name=path.name)
+    how = {key: said.get(key) for key in ("encoding", "delimiter", "sheet")}
+    return read_sheet(path, problems=[], **how)
 
 
 def _read(path: Path, format_name: str, mapping: Any) -> Draft:

@@ -17,6 +17,7 @@ from commensal.errors import CommensalError, Problem, RefusedError
 from commensal.formats.doors import parse_mapping
 from commensal.formats.imported import Draft
 from commensal.formats.mapping import read_plan
+from commensal.formats.sheets import Sheet
 from commensal.registry import staged
 from commensal.registry.actions.desk import Desk, action, checked_values
 from commensal.registry.actions.people import the_vault
@@ -266,3 +267,9 @@ def _remember(upload: Any, steps: list[Step]) -> None:
         ],
         batch_size=CHUNK,
     )
+
+
+def peek_upload(row: Any) -> Sheet:
+    """Return the columns of an upload's file with their cells, as they stand."""
+    with opened(row) as path:
+        return staged.peek(path, format_name=row.format, mapping=row.mapping)

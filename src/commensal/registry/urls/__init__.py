@@ -1,6 +1,6 @@
 """The addresses of the site, area by area. Who may open which stands in ``permissions``."""
 
-from commensal.registry.urls import accounts, bank, care, oversight, people
+from commensal.registry.urls import accounts, bank, care, interchange, oversight, people
 
 urlpatterns = [
     *accounts.urlpatterns,
@@ -8,4 +8,5 @@ urlpatterns = [
     *bank.urlpatterns,
     *care.urlpatterns,
     *oversight.urlpatterns,
+    *interchange.urlpatterns,
 ]
