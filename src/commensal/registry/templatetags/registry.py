@@ -46,3 +46,9 @@ def tone(outcome: str) -> str:
 def get(mapping: dict[str, Any], key: str) -> Any:
     """Return a value of a mapping."""
     return mapping.get(key)
+
+
+@register.filter
+def percent(share: float) -> str:
+    """Return a share in percent, one digit behind the point."""
+    return f"{100 * share:.1f} %"
