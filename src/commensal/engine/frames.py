@@ -42,7 +42,8 @@ _OF_THREAD = threading.local()
 def scan(path: Path, *, engine: str = "duckdb") -> nw.LazyFrame[Any]:
     """Return a lazy frame of the Parquet file at ``path``, whatever signs its name holds.
 
-    ``engine`` is ``duckdb`` (here) or ``spark`` (the active session, else a local one).
+    ``engine`` is ``duckdb`` (here) or ``spark`` (the active session, else that of spark-submit, else a local
+    one).
     Raises :class:`InputError` for another engine and for a file that is not Parquet.
     """
     check_engine(engine)
@@ -130,7 +131,11 @@ def _spark() -> Any:
             "engine 'spark' is not installed", do="install it: pip install 'commensal[spark]'"
         ) from error
 
-    if active := SparkSession.getActiveSession():
+    active = SparkSession.getActiveSession()
+    if active is None and "PYSPARK_GATEWAY_PORT" in os.environ:
+        # Started by spark-submit: the master and all settings are those it was given.
+        active = SparkSession.builder.getOrCreate()
+    if active is not None:
         active.conf.set("spark.sql.session.timeZone", "UTC")
         return active
     builder = SparkSession.builder.master("local[2]")
