@@ -37,15 +37,15 @@ VALUES = {
 class Examples:
     """Rows of a centre: those there already, the others made when first asked for; keys tell the centre."""
 
-    def __init__(self, site):
-        self.site, self.rows = site, {}
+    def __init__(self, site, *, is_second=False):
+        self.site, self.rows, self.is_second = site, {}, is_second
 
     def row(self, table):
         """The example row of a table; those it refers to are made before it."""
         if table == "sites":
             return MODELS["sites"].objects.get(pk=self.site)
         if table not in self.rows:
-            there = within(table, sites=[self.site]).order_by("pk").last()
+            there = None if self.is_second else within(table, sites=[self.site]).order_by("pk").last()
             self.rows[table] = there or self._made(table)
         return self.rows[table]
 
@@ -70,14 +70,16 @@ class Examples:
     def _values(self, table, *, is_whole):
         declared, ways = DECLARED[table], SITE_OF[table]
         way = ways[0].split("__")[0] if ways else ""
-        values = {}
+        values, referred = {}, set()
         for column in declared.declared:
             if column.references == table:
                 continue
+            of = Examples(self.site, is_second=True) if column.references in referred else self
+            referred.add(column.references or column.name)
             owner = column.name.removesuffix("_id") in ("patient", "donor", "unit", "batch", "session")
             is_way = way == column.name.removesuffix("_id")
             if column.is_required or is_way or (is_whole and not (column.references and owner)):
-                values[attribute_name(column)] = self._value(table, column)
+                values[attribute_name(column)] = of._value(table, column)
         return values | VALUES.get(table, {})
 
     def _value(self, table, column):
@@ -85,7 +87,7 @@ class Examples:
             return self.row(column.references).pk
         match column.kind:
             case Kind.ID:
-                return f"{self.site}-{table}-{column.name}"
+                return f"{self.site}{'b' * self.is_second}-{table}-{column.name}"
             case Kind.CODE:
                 return codes_of(column)[0]
             case Kind.DATE:

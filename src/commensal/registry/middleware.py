@@ -10,14 +10,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 
+from commensal.registry.actions.reading import record_reads
 from commensal.registry.actions.signing_in import needs_factor
 from commensal.registry.backend import page_of
 from commensal.registry.door import HAS_FACTOR, leave, session_over
 from commensal.registry.permissions import permissions
+from commensal.registry.reading import opened_by
 from commensal.registry.scope import sites_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
-ASSETS = "/static/"
+SHOWN = (200, 422)
+"""Answers that show a record: a page, and a form that comes back with what to mend."""
 WITHOUT_FACTOR = ("second-factor", "sign-in", "sign-out", "change-password")
 """Pages for who must have a second factor and has none yet."""
 
@@ -55,6 +58,21 @@ class Sessions:
         if page_of(request) in WITHOUT_FACTOR or not needs_factor(request.user):
             return None
         return redirect("second-factor")
+
+
+class Reads:
+    """Record whose record was opened, before the page goes out: a page that is not recorded is not shown."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, then record what was opened on the way."""
+        response = self.get_response(request)
+        people = opened_by(request)
+        if people and response.status_code in SHOWN and request.user.is_authenticated:
+            record_reads(actor=request.user.get_username(), page=page_of(request), people=people)
+        return response
 
 
 class Permitted:

@@ -96,7 +96,7 @@ def step_of(code: str, *, secret: bytes, at: float, last_step: int | None = None
         return None
     now, totp = int(at) // STEP, _totp(secret)
     accepted = None
-    for step in range(now - TOLERANCE, now + TOLERANCE + 1):
+    for step in range(max(0, now - TOLERANCE), now + TOLERANCE + 1):
         try:
             totp.verify(plain.encode(), step * STEP)
         except InvalidToken:

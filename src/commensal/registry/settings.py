@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "commensal.registry.middleware.Sessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "commensal.registry.middleware.Permitted",
+    "commensal.registry.middleware.Reads",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "commensal.registry.middleware.quiet_and_private",
@@ -126,6 +127,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "sign-in"

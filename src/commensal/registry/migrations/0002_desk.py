@@ -833,6 +833,14 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('n_rows__gte', 0)), name='accesses_n_rows_minimum'),
         ),
         migrations.AddConstraint(
+            model_name='accesses',
+            constraint=models.UniqueConstraint(fields=('seen_at', 'access_id'), name='accesses_in_order'),
+        ),
+        migrations.AddConstraint(
+            model_name='accesses',
+            constraint=models.UniqueConstraint(fields=('actor', 'seen_at', 'access_id'), name='accesses_of_an_account'),
+        ),
+        migrations.AddConstraint(
             model_name='attachments',
             constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['consent_text', 'signed_consent', 'laboratory_report', 'letter', 'certificate', 'other'])), name='attachments_kind_is_listed'),
         ),

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from commensal.errors import CommensalError
 from commensal.registry.forms import Form
+from commensal.registry.reading import opened
 from commensal.registry.scope import seen
 
 ROWS = 50
@@ -30,6 +31,7 @@ def one(request: HttpRequest, table: str, pk: str) -> Any:
     found = seen(request, table).filter(pk=pk).first()
     if found is None:
         raise Http404(f"no {table} {pk} at your centres")
+    opened(request, table, found)
     return found
 
 
