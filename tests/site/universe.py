@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.contrib.auth import get_user_model
 
-from commensal.registry.actions import accounts, care, material
+from commensal.registry.actions import accounts, bench, care, material, storage
 from commensal.registry.audit import acting
 from commensal.registry.forms import questions
 from commensal.registry.models import MODELS, Membership
@@ -117,12 +117,16 @@ class Universe:
             )
         return units[0]
 
-    def released_unit(self):
-        donor = self.donor()
-        self.screen(donor)
+    def decide(self, donor):
+        """A physician's decision that a donor is eligible."""
         material.set_donor_status(
             by=self.ann, donor=donor.pk, status="eligible", on=TODAY, reason="screening complete"
         )
+
+    def released_unit(self):
+        donor = self.donor()
+        self.screen(donor)
+        self.decide(donor)
         unit = self.unit(donor)
         material.release_unit(by=self.ann, unit=unit.pk, signer=self.quinn, on=TODAY)
         return MODELS["units"].objects.get(pk=unit.pk)
@@ -141,3 +145,47 @@ class Universe:
     def session(self, patient, unit, *, on=TODAY, by=None, **values):
         values = {"route": "colonoscopy", **values}
         return care.add_session(by=by or self.ann, patient=patient.pk, unit=unit.pk, on=on, **values)
+
+    def donation(self, donor, *, by=None, **values):
+        """An accepted donation of 100 g, eight in the morning."""
+        passed = datetime(DONATED.year, DONATED.month, DONATED.day, 8, tzinfo=UTC)
+        known = {
+            "donated_on": DONATED,
+            "passed_at": passed,
+            "stool_mass_grams": 100.0,
+            "bristol_type": 4,
+            "is_questionnaire_clean": True,
+            "is_accepted": True,
+        }
+        return material.add_donation(by=by or self.ann, donor=donor.pk, **{**known, **values})
+
+    def batch(self, donations, *, by=None, n=1, site="S1", **more):
+        """A frozen batch of donations (donation → grams)."""
+        frozen = datetime(DONATED.year, DONATED.month, DONATED.day, 12, tzinfo=UTC)
+        return bench.make_batch(
+            by=by or self.ann,
+            site_id=site,
+            donations=donations,
+            n_units=n,
+            batch={
+                "product": "frozen_suspension",
+                "produced_on": DONATED,
+                "frozen_at": frozen,
+                "is_quality_passed": True,
+            },
+            unit={
+                "product": "frozen_suspension",
+                "release_pathway": "bookend",
+                "dose_grams": 50.0,
+                "produced_on": DONATED,
+                "expires_on": DONATED + timedelta(days=180),
+            },
+            **more,
+        )
+
+    def freezer(self, *, by=None, site="S1", name="Freezer 1", kind="freezer"):
+        """A freezer with one box of four positions."""
+        by = by or self.ann
+        row = bench.add_equipment(by=by, site_id=site, kind=kind, name=name, warmest_celsius=-60.0)
+        box = storage.add_places(by=by, equipment=row.pk, kind="box", names=["Box 1"], n_rows=2, n_columns=2)
+        return row, box[0]

@@ -22,11 +22,30 @@ class Stop:
     paths: tuple[str, ...]
 
 
+OF_THE_BANK = (
+    "/units",
+    "/custody",
+    "/holds",
+    "/batches",
+    "/bench",
+    "/consumable_lots",
+    "/equipment",
+    "/places",
+    "/excursions",
+    "/shipments",
+    "/deliveries",
+    "/deviations",
+    "/remedies",
+    "/retention_samples",
+    "/labels",
+    "/scan",
+    "/expiry",
+)
 STOPS = (
     Stop("today", _("Today"), ()),
     Stop("patients", _("Patients"), ("/patients", "/visits")),
     Stop("donors", _("Donors"), ("/donors", "/donations", "/results")),
-    Stop("units", _("Units"), ("/units", "/custody", "/holds")),
+    Stop("units", _("Units"), OF_THE_BANK),
     Stop("trace", _("Trace"), ("/trace",)),
     Stop("exchange", _("Data"), ("/exchange", "/uploads", "/exports", "/tokens")),
     Stop("people", _("People"), ("/people",)),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import ExpressionWrapper, F, FloatField, Sum
 
 from commensal.bank.pooling import Part, demand_enough, shares
 from commensal.errors import InputError, RefusedError
@@ -69,7 +69,8 @@ def prepared(
     if not 1 <= n_units <= MOST_UNITS:
         raise InputError(f"{n_units} units", expected=f"1 to {MOST_UNITS}")
     sources = {pk: desk.one("donations", pk, is_locked=True) for pk in donations}
-    parts = shares(_part(source, donations[pk]) for pk, source in sources.items())
+    left = left_of(sources.values())
+    parts = shares(_part(source, donations[pk], left[pk]) for pk, source in sources.items())
     demand_enough(donations, n_units=n_units, dose_grams=unit.get("dose_grams"))
     made = desk.add("batches", operator=desk.name, **batch)
     units = desk.add_all("units", [{"batch_id": made.pk, "site_id": site_id, **unit} for _ in range(n_units)])
@@ -86,21 +87,31 @@ def prepared(
     return units
 
 
-def left_of(donation: Any) -> float | None:
-    """Return the grams of a donation that no batch has used; null where its mass is not known."""
-    used = MODELS["batch_donations"].objects.filter(donation=donation).aggregate(grams=Sum("mass_grams"))
-    return None if donation.stool_mass_grams is None else donation.stool_mass_grams - (used["grams"] or 0.0)
+def left_of(donations: Iterable[Any]) -> dict[str, float | None]:
+    """Return the grams of donations that no batch has used; null where a mass is not known.
+
+    Batches that were recorded without weights count by what their units stand for.
+    """
+    found = list(donations)
+    weighed = _sums(MODELS["batch_donations"], found, Sum("mass_grams"))
+    stands_for = ExpressionWrapper(F("unit__dose_grams") * F("share"), output_field=FloatField())
+    in_units = _sums(MODELS["unit_donors"], found, Sum(stands_for))
+    return {
+        d.pk: None
+        if d.stool_mass_grams is None
+        else max(0.0, d.stool_mass_grams - max(weighed.get(d.pk) or 0.0, in_units.get(d.pk) or 0.0))
+        for d in found
+    }
 
 
-def _part(donation: Any, grams: float | None) -> Part:
-    return Part(
-        donation.pk,
-        donation.donor_id,
-        donation.donor.kind,
-        donation.is_accepted,
-        mass_grams=grams,
-        left_grams=left_of(donation),
-    )
+def _sums(model: Any, donations: list[Any], total: Sum) -> dict[str, float | None]:
+    rows = model.objects.filter(donation__in=[d.pk for d in donations])
+    return dict(rows.order_by().values_list("donation").annotate(grams=total))
+
+
+def _part(donation: Any, grams: float | None, left: float | None) -> Part:
+    donor = donation.donor
+    return Part(donation.pk, donor.pk, donor.kind, donation.is_accepted, mass_grams=grams, left_grams=left)
 
 
 def _record(

@@ -76,7 +76,7 @@ def make_units(
     return bench.prepared(
         desk,
         site_id=site_id,
-        donations={source.pk: bench.left_of(source)},
+        donations=bench.left_of([source]),
         n_units=n_units,
         batch=batch,
         unit=unit,

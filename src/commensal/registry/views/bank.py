@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import authenticate
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -119,18 +120,35 @@ def make_units(request: HttpRequest, pk: str) -> HttpResponse:
 def unit(request: HttpRequest, pk: str) -> HttpResponse:
     """One unit: where it stands, why, and everything that happened to it."""
     row = one(request, "units", pk)
+    state = custody.state_of(row)
+    stay = seen(request, "placements").filter(unit=row, until_at__isnull=True).first()
     return render(
         request,
         "registry/unit.html",
         {
             "unit": row,
+            "state": state,
+            "is_late": state.use_by is not None and state.use_by < timezone.now(),
+            "stay": stay,
+            "is_unplaced": stay is None and row.custody_state in custody.IN_FREEZER,
             "hold": custody.hold_of(row, on=today()),
             "events": seen(request, "custody").filter(unit=row).order_by("sequence"),
             "donors": seen(request, "unit_donors").filter(unit=row),
-            "holds": seen(request, "holds").filter(unit=row).order_by("-placed_on"),
+            "holds": _holds_on(request, row),
+            "excursions": seen(request, "excursion_units").filter(unit=row).order_by("pk"),
+            "deviations": seen(request, "deviations").filter(unit=row).order_by("-found_on"),
             "decision": None if row.is_released else decision(request, pk),
         },
     )
+
+
+def _holds_on(request: HttpRequest, row: Any) -> Any:
+    """The holds on a unit, on its batch and on its donors."""
+    donors = seen(request, "unit_donors").filter(unit=row).values("donor")
+    on_it = Q(unit=row) | Q(donor__in=donors)
+    if row.batch_id:
+        on_it |= Q(batch=row.batch_id)
+    return seen(request, "holds").filter(on_it).order_by("-placed_on")
 
 
 def decision(request: HttpRequest, pk: str) -> Any:
@@ -150,14 +168,13 @@ def verify_unit(request: HttpRequest, pk: str) -> HttpResponse:
     words = {True: "yes", False: "no", None: ""}
     return form_page(
         request,
-        made.make_form("units", (*CHECKS, "supplier_lot", "freezer_position")),
+        made.make_form("units", (*CHECKS, "supplier_lot")),
         title=f"Checks of unit {pk}",
         button="Record checks",
         done="Checks recorded.",
         back=back,
         save=save,
-        initial={name: words[getattr(row, name)] for name in CHECKS}
-        | {"supplier_lot": row.supplier_lot, "freezer_position": row.freezer_position},
+        initial={name: words[getattr(row, name)] for name in CHECKS} | {"supplier_lot": row.supplier_lot},
     )
 
 
@@ -189,9 +206,9 @@ def release(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def place_hold(request: HttpRequest, table: str, pk: str) -> HttpResponse:
-    """A hold on a unit or on all material of a donor."""
+    """A hold on a unit, a batch or all material of a donor."""
     one(request, table, pk)
-    what = {"units": "unit", "donors": "donor"}[table]
+    what = {"units": "unit", "donors": "donor", "batches": "batch"}[table]
     back = reverse(what, args=[pk])
 
     def save(values: dict[str, Any]) -> str:
@@ -220,7 +237,9 @@ def place_hold(request: HttpRequest, table: str, pk: str) -> HttpResponse:
 def lift_hold(request: HttpRequest, pk: str) -> HttpResponse:
     """The end of a hold."""
     row = one(request, "holds", pk)
-    back = reverse("unit", args=[row.unit_id]) if row.unit_id else reverse("donor", args=[row.donor_id])
+    held = {"unit": row.unit_id, "batch": row.batch_id, "donor": row.donor_id}
+    page, key = next((page, key) for page, key in held.items() if key)
+    back = reverse(page, args=[key])
 
     def save(values: dict[str, Any]) -> str:
         custody.lift_hold(by=request.user, hold=pk, at=timezone.now(), on=today(), reason=values["reason"])
@@ -240,10 +259,19 @@ def handle_unit(request: HttpRequest, pk: str) -> HttpResponse:
     more = made.with_choices("event", events, words="What happened")
 
     def save(values: dict[str, Any]) -> str:
-        custody.handle_unit(by=request.user, unit=pk, on=values["occurred_on"], event=values["event"])
+        custody.handle_unit(
+            by=request.user,
+            unit=pk,
+            on=values["occurred_on"],
+            event=values["event"],
+            note=values["reason"],
+            reason=values["reason"],
+        )
         return back
 
-    form = made.make_form("custody", ("occurred_on",), required=("occurred_on",), more=more)
+    form = made.make_form(
+        "custody", ("occurred_on",), required=("occurred_on",), more=more, needs_reason=True
+    )
     return form_page(
         request,
         form,
