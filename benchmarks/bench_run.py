@@ -1,6 +1,9 @@
-"""Time of the demonstration's steps, and peak memory above imports, at 400, 4,000 and 40,000 patients.
+"""Time and peak memory of the demonstration's steps, as commands, at 400, 4,000 and 40,000 patients.
 
-Run: python benchmarks/bench_run.py [patients ...]. Each step runs in a process of its own.
+Run: python benchmarks/bench_run.py [patients ...]. Each step is a command in a process of its own. ``run``
+ends with report, PDF and the patients' page; the peak is of its first process and of the largest beside it,
+with all that they import. CPU seconds are those of all processes: if far below cores times seconds,
+the machine had other work.
 """
 
 from __future__ import annotations
@@ -10,60 +13,54 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 SIZES = ("400", "4000", "40000")
-# A process's peak is never under its parent's: this file imports nothing large before it starts them.
 
 
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def commands(patients: str, folder: str) -> dict[str, list[str]]:
+    study, results = f"{folder}/study", f"{folder}/results"
+    return {
+        "simulate": ["simulate", "--out", study, "--patients", patients, "--seed", "7"],
+        "run": ["run", study, "--out", results],
+        "report": ["report", results, "--out", f"{folder}/report.html"],
+        "report --pdf": ["report", results, "--out", f"{folder}/report.pdf", "--pdf"],
+    }
 
 
-def simulated(patients: int, folder: Path) -> None:
-    from commensal.simulate import simulate
+def command(arguments: list[str]) -> None:
+    """Run one command here and say what it took, on the last line of the output."""
+    from commensal.cli import main
 
-    before, start = peak_megabytes(), time.perf_counter()
-    simulate(folder / "study", n_patients=patients, seed=7)
-    tell(patients, "simulated", start, before)
-
-
-def analysed(patients: int, folder: Path) -> None:
-    from commensal.programme import run
-    from commensal.study import open_study
-
-    study, before, start = open_study(folder / "study"), peak_megabytes(), time.perf_counter()
-    run(study, folder / "results")
-    tell(patients, "checked and run", start, before)
-
-
-def reported(patients: int, folder: Path) -> None:
-    from commensal.report import render
-
-    before, start = peak_megabytes(), time.perf_counter()
-    render(folder / "results", folder / "report.html")
-    tell(patients, "reported", start, before)
-
-
-def tell(patients: int, what: str, start: float, before: float) -> None:
-    seconds, megabytes = time.perf_counter() - start, peak_megabytes() - before
+    start = time.perf_counter()
+    try:
+        main(arguments)
+    except SystemExit as left:
+        if left.code:
+            raise
+    seconds = time.perf_counter() - start
+    here, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu = here.ru_utime + here.ru_stime + others.ru_utime + others.ru_stime
     print(
-        f"{patients:>7} patients {what:<16}{seconds:>7.1f} s {megabytes:>6.0f} MB above imports", flush=True
+        f"{seconds:>7.1f} s {cpu:>7.1f} CPU s {here.ru_maxrss / 1024:>6.0f} MB and beside it "
+        f"{others.ru_maxrss / 1024:>6.0f} MB"
     )
-
-
-STEPS = {"simulated": simulated, "analysed": analysed, "reported": reported}
 
 
 def main(sizes: list[str]) -> None:
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            for step in STEPS:
-                subprocess.run([sys.executable, __file__, "--step", step, size, folder], check=True)  # noqa: S603
+            for name, arguments in commands(size, folder).items():
+                told = subprocess.run(  # noqa: S603
+                    [sys.executable, __file__, "--command", *arguments],
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                print(f"{size:>7} patients {name:<14}{told.stdout.splitlines()[-1]}", flush=True)
 
 
 if __name__ == "__main__":
-    if "--step" in sys.argv:
-        STEPS[sys.argv[2]](int(sys.argv[3]), Path(sys.argv[4]))
+    if "--command" in sys.argv:
+        command(sys.argv[2:])
     else:
         main(sys.argv[1:] or list(SIZES))

@@ -26,8 +26,9 @@ STEROIDS = ("steroid", "topical_steroid")
 class Records:
     """What outcomes are read from: the cohort, who is due, attended visits, scores, and steroids taken.
 
-    ``steroids`` has [patient_id, from_day, to_day] in days since index; None where the study records no
-    exposures at all, so that "free of steroids" cannot be told. ``cdi`` is :func:`cdi.cdi_facts`.
+    ``due`` says beside :func:`landmarks.due_at` whether the patient attended any visit in the window
+    (``is_seen``). ``steroids`` has [patient_id, from_day, to_day] in days since index; None where the study
+    records no exposures at all, so that "free of steroids" cannot be told. ``cdi`` is :func:`cdi.cdi_facts`.
     """
 
     cohort: pl.DataFrame
@@ -44,12 +45,21 @@ def records_of(study: Study, cohort: pl.DataFrame, due: pl.DataFrame) -> Records
     assessed = assess(study, cohort, visits)
     return Records(
         cohort=cohort,
-        due=due,
+        due=_seen(due, visits),
         visits=visits,
         assessed=assessed,
         steroids=steroid_periods(study, cohort),
         cdi=cdi_facts(study, cohort, visits=visits, assessed=assessed),
     )
+
+
+def _seen(due: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
+    """Mark the windows in which the patient attended a visit."""
+    inside = visits.join(due, on="patient_id").filter(pl.col("day").is_between("open", "close"))
+    seen = inside.select("patient_id", "landmark").unique().with_columns(is_seen=True)
+    keys = ["patient_id", "landmark"]
+    marked = due.join(seen, on=keys, how="left", maintain_order="left")
+    return marked.with_columns(pl.col("is_seen").fill_null(False))
 
 
 def steroid_periods(study: Study, cohort: pl.DataFrame) -> pl.DataFrame | None:
@@ -196,9 +206,6 @@ def _after_colectomy(endpoint: Endpoint) -> pl.Expr:
 
 def _with_reason(frame: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
     """Say why an outcome is not observed: the gravest reason first, one reason each."""
-    spans = frame.select("patient_id", "open", "close")
-    seen = visits.join(spans, on="patient_id").filter(pl.col("day").is_between("open", "close"))
-    seen = seen.select("patient_id").unique().with_columns(is_seen=True)
     # A study without any visit (a published one) missed none: it did not collect them.
     nothing = pl.lit("missed_visit" if visits.height else "data_not_collected")
     reason = (
@@ -218,7 +225,7 @@ def _with_reason(frame: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("lost"))
         .otherwise(nothing)
     )
-    return frame.join(seen, on="patient_id", how="left").with_columns(reason=reason).drop("is_seen")
+    return frame.with_columns(reason=reason).drop("is_seen")
 
 
 EVENTS = ("days_to_death", "days_to_colectomy", "days_to_rescue", "days_to_retreatment")
