@@ -9,6 +9,7 @@ from typing import Any
 
 from commensal.errors import InputError, OutputExistsError, nearest
 from commensal.formats.biom_tables import read_biom
+from commensal.formats.fhir import read_fhir
 from commensal.formats.files import read_text
 from commensal.formats.imported import Imported
 from commensal.formats.metaphlan import read_metaphlan
@@ -30,6 +31,7 @@ _READERS: dict[str, Callable[..., Imported]] = {
     "table": read_records,
     "redcap": read_redcap,
     "odm": read_odm,
+    "fhir": read_fhir,
 }
 FORMATS = tuple(_READERS)
 

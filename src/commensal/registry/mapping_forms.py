@@ -16,7 +16,7 @@ from commensal.registry.forms import Form, choices_of, label, meaning
 from commensal.study.declaration import Column, Kind, Table
 from commensal.vocabulary.units import analytes
 
-NOWHERE, FIXED, WRITTEN, NAMED = "", "=", "~", "col:"
+NOWHERE, FIXED, WRITTEN, NAMED, IS = "", "=", "~", "col:", "is:"
 DATES = (
     ("%Y-%m-%d", "2026-01-31"),
     ("%d.%m.%Y", "31.01.2026"),
@@ -41,7 +41,7 @@ class TableForm(Form):
     def clean(self) -> dict[str, Any]:
         """Ask for what is missing: required columns, texts, and what values stand for that are no codes."""
         data = super().clean() or {}
-        for column in self.table.declared:
+        for column in asked(self.table):
             where = data.get(f"from-{column.name}")
             if column.is_required and not where:
                 self.add_error(f"from-{column.name}", _("Every row needs it: say where it is found."))
@@ -55,14 +55,8 @@ class TableForm(Form):
         unread = unread_values(self.sheet, name, column)
         if len(unread) > MAX_VALUES:
             self.add_error(f"from-{column.name}", _("Too many different values for a list of codes."))
-            return
-        for index, value in enumerate(unread):
-            field = f"value-{column.name}-{index}"
-            if field not in self.fields:
-                self.fields[field] = value_field(column, value)
-            if not (self.data.get(field) or data.get(field)):
-                self.add_error(f"from-{column.name}", _("Say below what its values stand for."))
-                return
+        elif any(not data.get(f"value-{column.name}-{index}") for index in range(len(unread))):
+            self.add_error(f"from-{column.name}", _("Say below what its values stand for."))
 
     def blocks(self) -> list[dict[str, Any]]:
         """The questions, column by column, for the template."""
@@ -72,12 +66,11 @@ class TableForm(Form):
                 "meaning": meaning(column),
                 "is_required": column.is_required,
                 "where": self[f"from-{column.name}"],
-                "text": self[f"text-{column.name}"],
-                "how": [self[f"{kind}-{column.name}"] for kind in ("date", "decimal", "unit")
+                "how": [self[f"{kind}-{column.name}"] for kind in ("text", "date", "decimal", "unit")
                         if f"{kind}-{column.name}" in self.fields],
                 "values": [self[f] for f in self.fields if f.startswith(f"value-{column.name}-")],
             }
-            for column in self.table.declared
+            for column in asked(self.table)
         ]  # fmt: skip
 
     def mapping(self) -> dict[str, Any]:
@@ -88,19 +81,24 @@ class TableForm(Form):
             made["distinct"] = True
         if data["when"]:
             made["when"] = {"column": data["when"]}
-        cells = {c.name: _cell(c, data, self.sheet) for c in self.table.declared}
+        cells = {c.name: _cell(c, data, self.sheet) for c in asked(self.table)}
         made["columns"] = {name: cell for name, cell in cells.items() if cell}
         return made
 
 
-def table_form(table: Table, sheet: Sheet, *, before: Mapping[str, Any] | None) -> type[TableForm]:
-    """Return the form of one table, asked of one sheet; ``before`` is what its mapping says already."""
-    found = [(NAMED + name, name) for name in sheet.columns]
-    places = [(NOWHERE, "—"), (FIXED, _("the same for every row")), (WRITTEN, _("a pattern")), *found]
+def table_form(
+    table: Table, sheet: Sheet, *, before: Mapping[str, Any] | None, given: Mapping[str, Any]
+) -> type[TableForm]:
+    """Return the form of one table, asked of one sheet.
+
+    ``before`` is what its mapping says already, ``given`` what was just sent: the values of a column that
+    are no codes are asked for as soon as the column is chosen.
+    """
     fields: dict[str, forms.Field] = {}
-    for column in table.declared:
-        fields |= _asked(column, places, (before or {}).get("columns", {}).get(column.name), table)
-        name = _named((before or {}).get("columns", {}).get(column.name))
+    for column in asked(table):
+        fields |= _asked(column, sheet, _spec(before, column.name), table)
+        chosen = given.get(f"from-{column.name}", "")
+        name = chosen.removeprefix(NAMED) if chosen else _spec(before, column.name).get("column", "")
         if name in sheet.columns:
             unread = unread_values(sheet, name, column)[:MAX_VALUES]
             known = _spec(before, column.name).get("values", {})
@@ -126,24 +124,56 @@ def _spec(before: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
     return {"column": given} if isinstance(given, str) else given
 
 
-def _named(given: Any) -> str:
-    return given if isinstance(given, str) else (given or {}).get("column", "")
+def asked(table: Table) -> list[Column]:
+    """The columns a file is asked for: not the centre, which is that of the import."""
+    return [c for c in table.declared if c.name != "site_id"]
 
 
-def _asked(column: Column, places: list[tuple[str, Any]], given: Any, table: Table) -> dict[str, forms.Field]:
-    spec = {"column": given} if isinstance(given, str) else given or {}
-    where = NAMED + spec["column"] if "column" in spec else FIXED if "constant" in spec else WRITTEN
+def _places(column: Column, sheet: Sheet) -> list[tuple[Any, Any]]:
+    """Where a column may be found: a column of the file, one value for every row, or a pattern."""
+    found = (_("A column of the file"), [(NAMED + name, name) for name in sheet.columns])
+    if column.kind in (Kind.CODE, Kind.FLAG):
+        return [
+            (NOWHERE, "—"),
+            found,
+            (_("The same for every row"), [(IS + c, w) for c, w in _codes(column)]),
+        ]
+    return [
+        (NOWHERE, "—"),
+        found,
+        (_("Written beside"), [(FIXED, _("the same for every row")), (WRITTEN, _("a pattern"))]),
+    ]
+
+
+def _codes(column: Column) -> list[tuple[str, Any]]:
+    return [("yes", _("yes")), ("no", _("no"))] if column.kind is Kind.FLAG else choices_of(column)
+
+
+def _initial(column: Column, spec: Mapping[str, Any]) -> str:
+    if "column" in spec:
+        return NAMED + spec["column"]
+    if "constant" in spec:
+        return IS + str(spec["constant"]) if column.kind in (Kind.CODE, Kind.FLAG) else FIXED
+    return WRITTEN if spec else NOWHERE
+
+
+def _asked(column: Column, sheet: Sheet, spec: Mapping[str, Any], table: Table) -> dict[str, forms.Field]:
     fields: dict[str, forms.Field] = {
         f"from-{column.name}": forms.ChoiceField(
-            label=label(column), choices=places, required=False, initial=where if spec else NOWHERE
-        ),
-        f"text-{column.name}": forms.CharField(
-            label=_("Value or pattern of “%(column)s”") % {"column": label(column)},
+            label=label(column),
+            choices=_places(column, sheet),
+            required=False,
+            initial=_initial(column, spec),
+        )
+    }
+    if column.kind not in (Kind.CODE, Kind.FLAG):
+        fields[f"text-{column.name}"] = forms.CharField(
+            label=_("Value or pattern"),
             required=False,
             max_length=500,
             initial=spec.get("constant", spec.get("template", "")),
-        ),
-    }
+            widget=forms.TextInput({"placeholder": _("value or pattern")}),
+        )
     if column.kind is Kind.DATE:
         initial = spec.get("date_format", DATES[0][0])
         fields[f"date-{column.name}"] = forms.ChoiceField(
@@ -166,8 +196,7 @@ def _asked(column: Column, places: list[tuple[str, Any]], given: Any, table: Tab
 
 def value_field(column: Column, value: str, *, initial: str | None = None) -> forms.Field:
     """Return the question what one value of a file stands for."""
-    codes = [("yes", _("yes")), ("no", _("no"))] if column.kind is Kind.FLAG else choices_of(column)
-    choices = [("", _("choose")), (SAYS_NOTHING, _("says nothing (unknown)")), *codes]
+    choices = [("", _("choose")), (SAYS_NOTHING, _("says nothing (unknown)")), *_codes(column)]
     return forms.ChoiceField(label=f"“{value}”", choices=choices, required=False, initial=initial)
 
 
@@ -192,8 +221,8 @@ def _cell(column: Column, data: Mapping[str, Any], sheet: Sheet) -> Any:
     where, text = data.get(f"from-{column.name}") or "", data.get(f"text-{column.name}") or ""
     if where == NOWHERE:
         return None
-    if where == FIXED:
-        return {"constant": text}
+    if where == FIXED or where.startswith(IS):
+        return {"constant": where.removeprefix(IS) if where.startswith(IS) else text}
     if where == WRITTEN:
         return {"template": text}
     name = where.removeprefix(NAMED)

@@ -245,7 +245,7 @@ def map_table(request: HttpRequest, pk: str, table: str) -> HttpResponse:
         )
         return reverse("map-upload", args=[row.pk])
 
-    made = table_form(INPUTS[table], sheet, before=before)
+    made = table_form(INPUTS[table], sheet, before=before, given=request.POST)
     form = made(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
