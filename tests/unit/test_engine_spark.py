@@ -11,7 +11,8 @@ import pytest
 
 from commensal.evidence.cohort import cohort_of
 from commensal.evidence.counts import cohort_counts
-from commensal.evidence.landmarks import windows_of
+from commensal.evidence.covariates import disease_durations, index_sessions
+from commensal.evidence.landmarks import attended_visits, windows_of
 from commensal.study import Manifest, open_study, patient_facts, study_of, unit_facts, write_study
 
 INDEX = dt.date(2024, 3, 1)
@@ -187,8 +188,21 @@ def test_map_gives_the_same_numbers_on_spark():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_cohort_and_grouped_counts_agree_with_polars(engine, tmp_path):
+def test_cohort_counts_and_what_models_know_agree_with_polars(engine, tmp_path):
     frames, manifest = drawn_frames(), Manifest(origin="test", data_cut_day=20_000, clock="calendar")
+    n = frames["courses"].height
+    frames["courses"] = frames["courses"].with_columns(
+        number=pl.Series([(i % 4) or None for i in range(n)]),
+        n_sessions_planned=pl.Series([(i % 6) or None for i in range(n)]),
+    )
+    frames["diagnoses"] = pl.DataFrame(
+        {
+            "diagnosis_id": [f"d{i}" for i in range(n)],
+            "patient_id": [f"p{i % N_PATIENTS:02}" for i in range(n)],
+            "role": ["indication" if i % 3 else "comorbidity" for i in range(n)],
+            "disease_duration_years": [i * 37 % 101 / 8 for i in range(n)],
+        }
+    )
     cohorts = ["prospective", "retrospective", "ambispective", None]
     frames["patients"] = frames["patients"].with_columns(
         cohort=pl.Series([cohorts[i % 4] for i in range(N_PATIENTS)])
@@ -199,7 +213,18 @@ def test_cohort_and_grouped_counts_agree_with_polars(engine, tmp_path):
     assert cohort_of(there).equals(cohort_of(here))
 
     windows, at = windows_of(), ["W8", "M3", "Y1"]
-    counted = [cohort_counts(study, windows=windows, at=at) for study in (here, there)]
+    by = ["indication", "cohort", "is_treated"]
+    counted = [cohort_counts(study, windows=windows, at=at, by=by, with_days=True) for study in (here, there)]
     assert counted[0].equals(counted[1])
     assert counted[0]["n"].sum() == N_PATIENTS
     assert counted[0]["n_seen_W8"].sum() > 0
+    assert 0 < counted[0]["observed_days_W8"].sum() < counted[0]["potential_days_W8"].sum()
+
+    cohort = cohort_of(here)
+    assert attended_visits(there, cohort).equals(attended_visits(here, cohort))
+    first = [index_sessions(study, cohort).sort("patient_id") for study in (here, there)]
+    assert first[0].equals(first[1])
+    durations = [disease_durations(study).sort("patient_id") for study in (here, there)]
+    assert durations[0].equals(durations[1])
+    for frame, column in ((first[0], "course_number"), (durations[0], "disease_duration_years")):
+        assert frame[column].n_unique() > 2
