@@ -30,7 +30,6 @@ imputations = 3
 [participants]
 imputations = 2
 [effects]
-n_permutations = 99
 n_imputations = 2
 [prediction]
 bootstraps = 20
