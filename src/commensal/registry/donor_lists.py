@@ -132,12 +132,16 @@ def _closing(donation: Any, windows: list[ClosingWindow], on: date) -> Closing:
     )
 
 
-def open_results(sites: Iterable[str]) -> QuerySet:
-    """Return results that wait: pending, equivocal or invalid and not followed, positive and not cleared."""
+def open_results(sites: Iterable[str], *, on: date) -> QuerySet:
+    """Return results that wait: pending, equivocal or invalid and not followed, positive and not cleared.
+
+    A positive of an analyte that is only recorded (an antibody to be matched) waits for nobody.
+    """
+    recorded = [need.analyte for need in profile_on(on).requirements if need.if_positive == "record"]
     rows = within("screenings", sites=sites).filter(specimen__in=LABORATORY)
     followed = MODELS["screenings"].objects.filter(supersedes__isnull=False).values("supersedes")
     waiting = rows.filter(result__in=FOLLOWED).exclude(pk__in=followed)
-    positive = rows.filter(result="positive").exclude(is_resolved=True)
+    positive = rows.filter(result="positive").exclude(is_resolved=True).exclude(analyte__in=recorded)
     return (waiting | positive).order_by("collected_on", "pk")
 
 
@@ -157,7 +161,7 @@ def funnel(sites: Iterable[str]) -> Funnel:
         "has_donated": set(within("donations", sites=sites).values_list("donor_id", flat=True)),
     }
     reasons, eligible = {}, set()
-    decisions = within("donor_decisions", sites=sites).order_by("decided_on", "pk")
+    decisions = within("donor_decisions", sites=sites).order_by("decided_at", "pk")
     for donor, status, reason in decisions.values_list("donor_id", "status", "reason_code"):
         reasons[donor] = reason
         if status == "eligible":

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from typing import Any
 
 from commensal.registry.permitted import MAJORITY_YEARS, Permitted, birthday, years_between
-from commensal.vocabulary.conditions import Answer
+from commensal.vocabulary.conditions import Answer, holds
 from commensal.vocabulary.eligibility import judge_routes, rule_set, study_rules
 from commensal.vocabulary.facts import Fact, find_fact
 from commensal.vocabulary.immunocompromise import immunocompromise, immunocompromise_rules
@@ -108,7 +109,7 @@ class Eligibility:
 
     @property
     def missing(self) -> tuple[Missing, ...]:
-        """Every fact the rules of the recipient wait for, each once."""
+        """Every fact that could still change a verdict on the recipient, each once."""
         return missing_of(self.recipient)
 
 
@@ -126,9 +127,24 @@ def judged(facts: Mapping[str, Answer | None], *, on: date) -> Eligibility:
 
 
 def missing_of(verdicts: Iterable[Verdict]) -> tuple[Missing, ...]:
-    """Return the facts that undetermined verdicts wait for, each once."""
-    wanted = dict.fromkeys(name for v in verdicts if v.outcome == "undetermined" for name in v.missing)
+    """Return the facts that could still change a verdict that is not met, each once."""
+    wanted = dict.fromkeys(
+        name for v in verdicts if v.outcome != "met" for name in v.missing if _matters(name, v)
+    )
     return tuple(Missing(name, find_fact(name).meaning, where_of(name)) for name in wanted)
+
+
+def _matters(name: str, verdict: Verdict) -> bool:
+    """Whether an answer could change a verdict, whatever else is answered: a guardian's is not an adult's."""
+    if find_fact(name).kind != "boolean":
+        return True
+    condition, known = verdict.rule.condition, dict(verdict.answers)
+    others = [other for other in verdict.missing if other != name and find_fact(other).kind == "boolean"]
+    return any(
+        holds(condition, {**known, **dict(zip(others, said, strict=True)), name: True})
+        != holds(condition, {**known, **dict(zip(others, said, strict=True)), name: False})
+        for said in product((True, False, None), repeat=len(others))
+    )
 
 
 def where_of(fact: str) -> str:

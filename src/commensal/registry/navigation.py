@@ -41,9 +41,11 @@ OF_THE_BANK = (
     "/scan",
     "/expiry",
 )
+OF_PATIENTS = ("/patients", "/visits", "/consent", "/pairs", "/identities", "/attachments")
+
 STOPS = (
     Stop("today", _("Today"), ()),
-    Stop("patients", _("Patients"), ("/patients", "/visits")),
+    Stop("patients", _("Patients"), OF_PATIENTS),
     Stop("donors", _("Donors"), ("/donors", "/donations", "/results")),
     Stop("units", _("Units"), OF_THE_BANK),
     Stop("trace", _("Trace"), ("/trace",)),

@@ -149,6 +149,7 @@ def withdraw_donor(desk: Desk, *, donor: str, level: str, on: date, note: str = 
         "donor_decisions",
         donor_id=row.pk,
         decided_on=on,
+        decided_at=now,
         status="retired",
         reason_code="own_wish",
         reason=note or reason,

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
+from django.utils import timezone
+
 from commensal.bank.release import screening_results
 from commensal.errors import InputError, RefusedError
 from commensal.registry.actions.custody import day_of
@@ -235,6 +237,7 @@ def set_donor_status(
         "donor_decisions",
         donor_id=row.pk,
         decided_on=on,
+        decided_at=timezone.now(),
         status=status,
         reason_code=reason_code,
         deferred_until_on=deferred_until_on,

@@ -148,6 +148,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('decision_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ('decided_on', models.DateField()),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
                 ('status', models.CharField(max_length=80)),
                 ('reason_code', models.CharField(blank=True, max_length=80, null=True)),
                 ('deferred_until_on', models.DateField(blank=True, null=True)),
@@ -236,6 +237,25 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'who one patient or donor is: the vault',
                 'db_table': 'identities',
+            },
+        ),
+        migrations.CreateModel(
+            name='Jobs',
+            fields=[
+                ('job_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('kind', models.TextField(blank=True, null=True)),
+                ('inputs', models.TextField(blank=True, null=True)),
+                ('requested_by', models.TextField(blank=True, null=True)),
+                ('due_at', models.DateTimeField(blank=True, null=True)),
+                ('claimed_at', models.DateTimeField(blank=True, null=True)),
+                ('attempts', models.BigIntegerField(blank=True, null=True)),
+                ('done_at', models.DateTimeField(blank=True, null=True)),
+                ('result', models.TextField(blank=True, null=True)),
+                ('error', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one piece of work for the worker',
+                'db_table': 'jobs',
             },
         ),
         migrations.CreateModel(
@@ -673,6 +693,14 @@ class Migration(migrations.Migration):
             model_name='identities',
             name='patient',
             field=models.ForeignKey(blank=True, db_column='patient_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
+        ),
+        migrations.AddConstraint(
+            model_name='jobs',
+            constraint=models.CheckConstraint(condition=models.Q(('attempts__gte', 0)), name='jobs_attempts_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='jobs',
+            constraint=models.UniqueConstraint(fields=('done_at', 'due_at', 'job_id'), name='jobs_in_order'),
         ),
         migrations.AddField(
             model_name='mappings',

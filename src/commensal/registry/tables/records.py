@@ -91,7 +91,8 @@ DONOR_DECISIONS = Owned(
         (
             identifier("decision_id", "The decision.", is_required=True),
             identifier("donor_id", "Donor.", references="donors", is_required=True),
-            date("decided_on", "When.", is_required=True),
+            date("decided_on", "Day it holds from.", is_required=True),
+            instant("decided_at", "When it was recorded; of two decisions the later counts."),
             code("status", DONOR_STATUSES, "Status from then on.", is_required=True),
             code("reason_code", DONOR_REASONS, "Why, in a closed list."),
             date("deferred_until_on", "End of a deferral."),

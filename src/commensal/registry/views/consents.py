@@ -121,7 +121,7 @@ def sign(request: HttpRequest, table: str, pk: str) -> HttpResponse:
     back = reverse(f"{what}-consents", args=[pk])
     known = consents.texts_in_use(sites=[row.site_id], is_donor=what == "donor")
     if not known and what == "donor":
-        return _sign_without_text(request, pk, back)
+        return _sign_without_text(request, pk, reverse("donor", args=[pk]))
     words = [
         (t.pk, f"{_kind_words(t.type)} · {t.version} · {t.language} · {_('from')} {t.valid_from_on}")
         for t in known

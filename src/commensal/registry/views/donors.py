@@ -68,7 +68,7 @@ def donor(request: HttpRequest, pk: str) -> HttpResponse:
             ),
             "results": seen(request, "screenings").filter(**mine).order_by("-collected_on", "analyte")[:200],
             "consents": seen(request, "consents").filter(**mine),
-            "decisions": seen(request, "donor_decisions").filter(**mine).order_by("-decided_on", "-pk"),
+            "decisions": seen(request, "donor_decisions").filter(**mine).order_by("-decided_at"),
             "units": seen(request, "units").filter(
                 pk__in=seen(request, "unit_donors").filter(donor=row).values("unit")
             ),
@@ -90,7 +90,8 @@ def funnel(request: HttpRequest) -> HttpResponse:
 def work(request: HttpRequest) -> HttpResponse:
     """What must be done for donors: screens that run out, closing screens, results that wait, deferrals."""
     sites, on = request.sites, today()  # type: ignore[attr-defined]
-    waiting = donor_lists.open_results(sites)[:200]
+    waiting = donor_lists.open_results(sites, on=on)
+    labels = {need.analyte: need.label for need in screening.profile_on(on).requirements}
     return render(
         request,
         "registry/donor_work.html",
@@ -98,7 +99,11 @@ def work(request: HttpRequest) -> HttpResponse:
             "on": on,
             "due": donor_lists.screens_running_out(sites, on=on)[:200],
             "closings": donor_lists.closing_screens(sites, on=on)[:200],
-            "results": [(r, label_of((), r.analyte), _days(r.collected_on, on)) for r in waiting],
+            "n_results": waiting.count(),
+            "results": [
+                (r, labels.get(r.analyte) or label_of((), r.analyte), _days(r.collected_on, on))
+                for r in waiting[:100]
+            ],
             "deferrals": donor_lists.deferrals(sites)[:200],
         },
     )
