@@ -170,4 +170,4 @@ def _small(patients: pl.DataFrame | None, minimum: int) -> pl.DataFrame:
     )
     year = pl.col("born_on").dt.year() if "born_on" in have else pl.lit(None, dtype=pl.Int32)
     counted = frame.with_columns(year.alias("birth_year")).group_by(QUASI).agg(pl.len().alias("n_patients"))
-    return counted.filter(pl.col("n_patients") < minimum).sort(QUASI, nulls_last=True).select(schema)
+    return counted.filter(pl.col("n_patients") < minimum).sort(QUASI, nulls_last=True).select(list(schema))

@@ -12,6 +12,7 @@ from typing import Any
 
 from commensal.errors import InputError
 from commensal.formats.doors import parse_mapping
+from commensal.formats.fhir import draft_fhir
 from commensal.formats.files import open_archive
 from commensal.formats.imported import Draft
 from commensal.formats.mapping import read_plan
@@ -128,7 +129,7 @@ def read_draft(path: Path, *, format_name: str, mapping: str | None) -> Draft:
     Refuses (InputError) what is no such file, a mapping with faults, a clock without dates, too many rows.
     """
     parsed = parse_mapping(mapping, name="the mapping") if mapping else None
-    if parsed is not None and read_plan(parsed).clock != "calendar":
+    if parsed is not None and format_name != "fhir" and read_plan(parsed).clock != "calendar":
         raise InputError("the mapping counts days from each patient's index", expected='clock = "calendar"')
     draft = _read(path, format_name, parsed)
     rows = sum(frame.height for frame in draft.frames.values())
@@ -159,6 +160,8 @@ def _read(path: Path, format_name: str, mapping: Any) -> Draft:
             return draft_redcap(path, mapping=mapping)[0]
         case "odm":
             return draft_odm(path, mapping=mapping)[0]
+        case "fhir":
+            return draft_fhir(path, mapping=mapping)[0]
         case "table" if mapping is None:
             raise InputError("the columns of the file are not mapped yet", do="map them first")
         case _:

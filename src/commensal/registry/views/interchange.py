@@ -23,7 +23,7 @@ from commensal.registry.mapping_forms import table_form
 from commensal.registry.scope import seen
 from commensal.registry.staged import MAX_BYTES
 from commensal.registry.views.bank import sites_choice
-from commensal.registry.views.pages import form_page, one, page_of
+from commensal.registry.views.pages import form_page, one
 from commensal.study.inputs import INPUTS
 
 FORMATS = (
@@ -43,14 +43,14 @@ IDS = (
     ("own", gettext_lazy("the file's own ids; new people get ids here")),
     ("registry", gettext_lazy("ids of this registry; nobody new is entered")),
 )
-SHOWN, EXAMPLES = 200, 3
+SHOWN, EXAMPLES, LATELY = 200, 3, 50
 
 
 def exchange(request: HttpRequest) -> HttpResponse:
     """What came in lately and the ways in and out."""
-    page = page_of(request, seen(request, "uploads"))
+    rows = seen(request, "uploads").order_by("-uploaded_at")[:LATELY]
     mappings = seen(request, "mappings").order_by("name")
-    return render(request, "registry/exchange.html", {**page, "mappings": mappings})
+    return render(request, "registry/exchange.html", {"rows": rows, "mappings": mappings})
 
 
 def bring_in(request: HttpRequest) -> HttpResponse:
@@ -150,7 +150,11 @@ def _shown(found: Comparison) -> dict[str, Any]:
         for r in s.refusals
     ]  # fmt: skip
     refused.sort(key=lambda r: ("safety", "error", "warning").index(r["severity"]))
-    changes = [s for s in found.steps if s.verdict == "change"]
+    changes = [
+        {"step": s, "cells": [(name, _plain(old), _plain(new)) for name, old, new in s.cells]}
+        for s in found.steps
+        if s.verdict == "change"
+    ]
     added = [s for s in found.steps if s.verdict == "add"]
     return {
         "refused": refused[:SHOWN],
@@ -158,13 +162,20 @@ def _shown(found: Comparison) -> dict[str, Any]:
         "changes": changes[:SHOWN],
         "n_changes": len(changes),
         "added": [
-            {"step": s, "said": [(n.replace("_", " "), v) for n, v in s.values.items()]}
+            {"step": s, "said": [(n.replace("_", " "), _plain(v)) for n, v in s.values.items()]}
             for s in added[:SHOWN]
         ],
         "n_added": len(added),
         "counts": sorted(found.counts.items()),
         "limit": SHOWN,
     }
+
+
+def _plain(value: Any) -> str:
+    """A value as it is written in a file; empty where it is not known."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return "" if value is None else str(value)
 
 
 def discard(request: HttpRequest, pk: str) -> HttpResponse:
