@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,8 +12,10 @@ from commensal.cli.care import app as care
 from commensal.cli.communities import app as communities
 from commensal.cli.documents import app as documents
 from commensal.cli.documents import write_documents
-from commensal.cli.options import Out, StudyFolder, date_of
+from commensal.cli.options import Out, StudyFolder
+from commensal.cli.output import say_tables
 from commensal.cli.progress import progress, share_of
+from commensal.cli.registry import app as registry
 from commensal.cli.working import at_work
 
 app = typer.Typer(
@@ -27,9 +29,7 @@ app = typer.Typer(
 app.add_typer(communities)
 app.add_typer(care)
 app.add_typer(documents)
-
-if TYPE_CHECKING:
-    from commensal.study import Study
+app.add_typer(registry)
 
 
 def _version(asked: bool) -> None:
@@ -107,7 +107,7 @@ def simulate(
             scenario=scenario,
             on_progress=share_of(told, "simulating"),
         )
-    _say_tables(study)
+    say_tables(study)
 
 
 @app.command("import", epilog="Example: commensal import tidy published-study/ --out study/")
@@ -135,7 +135,7 @@ def import_(
     study = import_study(format_name, source, out, mapping=mapping)
     for note in study.manifest.notes:
         typer.echo(f"note: {note}")
-    _say_tables(study)
+    say_tables(study)
 
 
 @app.command(epilog="Example: commensal merge clinical/ microbiome/ --out study/")
@@ -148,7 +148,7 @@ def merge(
     from commensal.study import merge as merge_studies
     from commensal.study import open_study
 
-    _say_tables(merge_studies(open_study(first), open_study(second), out))
+    say_tables(merge_studies(open_study(first), open_study(second), out))
 
 
 @app.command(epilog="Example: commensal check study/ && commensal run study/ --out results/")
@@ -240,63 +240,3 @@ def trace(
     opened = open_study(study)
     found = trace_material(opened, unit=unit, donor=donor, patient=patient)
     typer.echo(in_words(found, clock=opened.manifest.clock))
-
-
-@app.command(epilog="Example: commensal serve --demo --port 8000")
-def serve(
-    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8000,
-    demo: Annotated[bool, typer.Option("--demo", help="Start with a small synthetic centre.")] = False,
-) -> None:
-    """Start the registry on this machine; stop it with Ctrl-C.
-
-    SQLite in the folder COMMENSAL_REGISTRY (without: ./commensal-registry), or the PostgreSQL database that
-    DATABASE_URL names. The first start shows the first password, once.
-    """
-    _demand_site()
-    from commensal.registry import serve as serve_registry
-
-    serve_registry(port=port, demo=demo)
-
-
-@app.command(epilog="Example: commensal load study/")
-def load(study: StudyFolder) -> None:
-    """Put a study with dates into an empty registry: all of it, or nothing."""
-    _demand_site()
-    from commensal.registry import load as load_study
-    from commensal.study import open_study
-
-    for name, n_rows in load_study(open_study(study)).items():
-        typer.echo(f"  {name:<20}{n_rows:>12,} rows")
-
-
-@app.command(epilog="Example: commensal freeze --out study/ --on 2026-01-31")
-def freeze(
-    out: Out,
-    on: Annotated[str | None, typer.Option(help="Data cut, YYYY-MM-DD. Without: today.")] = None,
-) -> None:
-    """Write the registry's rows as a study folder; its notes hold the head of the audit trail."""
-    _demand_site()
-    from commensal.registry import freeze as freeze_registry
-
-    study = freeze_registry(out, on=None if on is None else date_of(on))
-    for note in study.manifest.notes:
-        typer.echo(f"note: {note}")
-    _say_tables(study)
-
-
-def _say_tables(study: Study) -> None:
-    from commensal.cli.output import shown
-
-    for name, facts in study.manifest.tables.items():
-        typer.echo(f"  {name:<20}{facts['rows']:>12,} rows")
-    if study.folder is not None:
-        typer.echo(f"Wrote {shown(study.folder)}")
-
-
-def _demand_site() -> None:
-    from importlib.util import find_spec
-
-    from commensal.errors import InputError
-
-    if find_spec("django") is None:
-        raise InputError("the registry is not installed", do="install it: pip install 'commensal[site]'")

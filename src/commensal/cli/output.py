@@ -17,6 +17,8 @@ from commensal.study.folder import move_into_place, new_folder
 if TYPE_CHECKING:
     import polars as pl
 
+    from commensal.study import Study
+
     Tables = Mapping[str, pl.DataFrame]
 
 
@@ -39,6 +41,14 @@ def shown(path: Path) -> str:
     """A path as the user would type it: relative to where they stand, if it lies below."""
     path, here = path.absolute(), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def say_tables(study: Study) -> None:
+    """Print the tables of a study with their rows, and where it was written."""
+    for name, facts in study.manifest.tables.items():
+        typer.echo(f"  {name:<20}{facts['rows']:>12,} rows")
+    if study.folder is not None:
+        typer.echo(f"Wrote {shown(study.folder)}")
 
 
 def write_with_report(what: str, make: Callable[[], Tables], out: Path) -> Tables:

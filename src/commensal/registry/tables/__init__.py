@@ -5,8 +5,10 @@ from __future__ import annotations
 from commensal.registry.tables import (
     accounts,
     bank,
+    care,
     consents,
     interchange,
+    jobs,
     oversight,
     people,
     quality,
@@ -47,7 +49,19 @@ TABLES = (
 
 OWNED = {
     owned.table.name: owned
-    for area in (people, consents, records, oversight, accounts, bank, storage, quality, interchange)
+    for area in (
+        people,
+        consents,
+        records,
+        oversight,
+        accounts,
+        jobs,
+        bank,
+        storage,
+        quality,
+        interchange,
+        care,
+    )
     for owned in area.OWNED
 }
 """The tables the registry keeps for itself, area by area; a freeze leaves them out."""
