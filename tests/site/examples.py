@@ -23,15 +23,22 @@ ROOMS = {"results": "screenings"}
 ARGUMENTS = {"code": "pain_nrs", "token": "no-such-link", "username": "carl", "instrument": "pain_nrs"}
 """Values of arguments that are no key of a table."""
 
-TABLES_ASKED = {"add-record": "diagnoses", "history": "units"}
+TABLES_ASKED = {"add-record": "diagnoses", "history": "units", "map-table": "patients"}
 """The table of an address with an argument ``table``."""
 
 VALUES = {
     "units": {"custody_state": "none", "is_released": False, "fraction_left": 1.0},
     "custody": {"event": "collected"},
+    "findings": {"fact": "is_pregnant", "is_so": False},
+    "shipments": {"to_place": "elsewhere"},
+    "places": {"name": "shelf 1", "kind": "shelf"},
+    "placements": {"since_at": datetime(2026, 5, 1, 9, tzinfo=UTC)},
     "assessments": {"instrument": "pain_nrs", "item": "pain"},
 }
 """What a row needs besides what its declaration says."""
+
+REFERRED = {"placements": ("unit",)}
+"""Tables that a row refers to besides those its declaration requires."""
 
 
 class Examples:
@@ -76,9 +83,9 @@ class Examples:
                 continue
             of = Examples(self.site, is_second=True) if column.references in referred else self
             referred.add(column.references or column.name)
-            owner = column.name.removesuffix("_id") in ("patient", "donor", "unit", "batch", "session")
-            is_way = way == column.name.removesuffix("_id")
-            if column.is_required or is_way or (is_whole and not (column.references and owner)):
+            name = column.name.removesuffix("_id")
+            is_way = name == way or name in REFERRED.get(table, ())
+            if column.is_required or is_way or (is_whole and not column.references):
                 values[attribute_name(column)] = of._value(table, column)
         return values | VALUES.get(table, {})
 
@@ -104,7 +111,7 @@ class Examples:
     def arguments(self, name, pattern):
         """The arguments of an address, by the table that its first word, or its ``table``, names."""
         room = str(pattern).strip("^/").split("/")[0]
-        table = ROOMS.get(room, room)
+        table = ROOMS.get(room, room.replace("-", "_"))
         found = {}
         for argument in pattern.converters:
             if argument in ARGUMENTS:

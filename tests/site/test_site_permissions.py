@@ -21,6 +21,7 @@ from universe import Universe
 from commensal.registry import actions, audit
 from commensal.registry.models import MODELS
 from commensal.registry.permissions import ROLES, permissions
+from commensal.registry.scope import within
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -77,7 +78,7 @@ class House:
         return re.compile(r"(?<![\w-])(" + "|".join(k for k in keys if len(k) > 3) + r")(?![\w-])")
 
     def _pks(self, table):
-        return MODELS[table].objects.exclude(pk=self.other.row(table).pk).values_list("pk", flat=True)
+        return within(table, sites=[OWN]).values_list("pk", flat=True)
 
     def ask(self, who, method, address):
         """The answer to one request, after which everything is as before."""
