@@ -23,6 +23,7 @@ from commensal.vocabulary.materials import products
 
 QUIET = 4
 """Blank modules around a QR code that a reader needs (ISO/IEC 18004)."""
+MASK = 2
 FONT, BOLD = "Helvetica", "Helvetica-Bold"
 WIDEST_BAR = 0.38 * mm
 
@@ -125,14 +126,22 @@ def _draw(canvas: Canvas, label: Label, plan: Sheet, *, x: float, y: float) -> N
 
 
 def _draw_qr(canvas: Canvas, text: str, *, x: float, y: float, size: float) -> None:
-    matrix = segno.make_qr(text, error="m").matrix
+    """Draw the dark modules as rectangles of whole numbers, scaled: numbers are what a page is slow with.
+
+    The mask is fixed. Choosing the best of eight takes most of the time of a code, and any can be read.
+    """
+    matrix = segno.make_qr(text, error="m", mask=MASK).matrix
     module = size / (len(matrix) + 2 * QUIET)
-    path = canvas.beginPath()
-    for line, row in enumerate(matrix):
-        at = y + size - (QUIET + line + 1) * module
-        for start, length in _runs(row):
-            path.rect(x + (QUIET + start) * module, at, length * module, module)
-    canvas.drawPath(path, stroke=0, fill=1)
+    drawn = [
+        f"{QUIET + start} {QUIET + line} {length} 1 re"
+        for line, row in enumerate(matrix)
+        for start, length in _runs(row)
+    ]
+    canvas.saveState()
+    canvas.translate(x, y + size)
+    canvas.scale(module, -module)
+    canvas.addLiteral(" ".join([*drawn, "f"]))
+    canvas.restoreState()
 
 
 def _runs(row: Sequence[int]) -> Iterable[tuple[int, int]]:

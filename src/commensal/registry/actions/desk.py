@@ -71,8 +71,9 @@ class Desk:
 
     def add_all(self, table: str, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
         """Insert checked rows of one table."""
-        made = [self._row(table, values) for values in rows]
-        for row in made:
+        made = []
+        for values in rows:  # one after another: the next number depends on the last row
+            made.append(row := self._row(table, values))
             row.save(force_insert=True)
         seen = within(table, sites=self.sites).filter(pk__in=[row.pk for row in made]).count()
         if table != "batches" and seen != len(made):  # a batch belongs to a centre through its units
@@ -90,9 +91,11 @@ class Desk:
     def change(self, row: Model, **values: Any) -> Any:
         """Change columns of a row that ``one`` returned."""
         table = row._meta.db_table
-        for name, value in checked_values(table, values, is_partial=True).items():
+        checked = checked_values(table, values, is_partial=True)
+        kept = {attribute_name(DECLARED[table][name]): value for name, value in checked.items()}
+        for name, value in kept.items():
             setattr(row, name, value)
-        row.save(update_fields=list(values))
+        row.save(update_fields=list(kept))
         return row
 
 

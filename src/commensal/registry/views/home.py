@@ -41,8 +41,22 @@ def home(request: HttpRequest) -> HttpResponse:
             "n_held": sum(s["hold"] != "none" for s in states),
             "n_expiring": len(expiring),
             "roles": sorted(roles_of(request.user)),
+            **_of_quality(request),
         },
     )
+
+
+def _of_quality(request: HttpRequest) -> dict[str, Any]:
+    """What waits for quality: open deviations, and units of an excursion nobody has decided on."""
+    if "quality" not in roles_of(request.user):
+        return {}
+    undecided = seen(request, "excursion_units").filter(disposition__isnull=True)
+    return {
+        "deviations": seen(request, "deviations")
+        .filter(closed_on__isnull=True)
+        .order_by("found_on", "pk")[:20],
+        "excursions": undecided.values_list("excursion", flat=True).distinct().order_by("excursion"),
+    }
 
 
 def followed(request: HttpRequest) -> list[Followed]:
