@@ -256,3 +256,21 @@ def test_the_trail_holds_no_secret_in_clear(universe, secret):
         assert code not in trail
         assert code.replace("-", "") not in trail
     assert typed(secret).replace(" ", "") not in trail
+
+
+def test_a_password_that_somebody_gave_is_changed_before_all_else(universe, client):
+    accounts.add_person(by=universe.quinn, username="zed", password=NEW, site="S1", roles=["lab"])
+    assert sign_in(client, "zed", NEW).status_code == 302
+    assert client.get("/").url == reverse("change-password")
+    assert client.get(reverse("units")).url == reverse("change-password")
+    values = {"present": NEW, "password": PASSWORD, "again": PASSWORD}
+    assert client.post(reverse("change-password"), values).status_code == 302
+    assert client.get("/").status_code == 200
+    again = Client()
+    sign_in(again, "zed", PASSWORD)
+    assert again.get("/").status_code == 200
+
+
+def test_signing_out_clears_what_the_browser_kept(universe, client):
+    sign_in(client)
+    assert "storage" in client.post(reverse("sign-out"))["Clear-Site-Data"]

@@ -8,11 +8,12 @@ from typing import Any
 from django.contrib.auth import login, logout
 from django.http import HttpRequest
 
-from commensal.registry.actions.signing_in import end_session, factor_of, has_ended, note
+from commensal.registry.actions.signing_in import end_session, factor_of, has_ended, note, owes_password
 from commensal.registry.audit import acting
 from commensal.registry.backend import device_of, page_of
 
 SIGNED_IN, BEGAN, SEEN, HAS_FACTOR, HALF = "sign_in", "began", "seen", "has_factor", "half"
+OWES_PASSWORD = "owes_password"
 IDLE_SECONDS, LONGEST_SECONDS, HALF_SECONDS = 30 * 60, 8 * 3600, 5 * 60
 SEEN_EVERY_SECONDS = 60
 """The time of the last page is written once a minute: a write for each page would be paid by each page."""
@@ -39,6 +40,7 @@ def enter(request: HttpRequest, user: Any) -> None:
     request.session.pop(HALF, None)
     request.session[SIGNED_IN] = key
     request.session[HAS_FACTOR] = factor_of(account) is not None
+    request.session[OWES_PASSWORD] = owes_password(account)
     request.session[BEGAN] = request.session[SEEN] = time.time()
 
 

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from commensal.registry.actions.reading import record_reads
 from commensal.registry.actions.signing_in import needs_factor
 from commensal.registry.backend import page_of
-from commensal.registry.door import HAS_FACTOR, leave, session_over
+from commensal.registry.door import HAS_FACTOR, OWES_PASSWORD, leave, session_over
 from commensal.registry.permissions import permissions
 from commensal.registry.reading import opened_by
 from commensal.registry.scope import sites_of
@@ -21,8 +21,8 @@ from commensal.registry.scope import sites_of
 Answer = Callable[[HttpRequest], HttpResponse]
 SHOWN = (200, 422)
 """Answers that show a record: a page, and a form that comes back with what to mend."""
-WITHOUT_FACTOR = ("second-factor", "sign-in", "sign-out", "change-password")
-"""Pages for who must have a second factor and has none yet."""
+BEFORE_ALL_ELSE = ("second-factor", "sign-in", "sign-out", "change-password")
+"""Pages for who still owes a password of their own, or a second factor."""
 
 
 def quiet_and_private(get_response: Answer) -> Answer:
@@ -39,7 +39,8 @@ def quiet_and_private(get_response: Answer) -> Answer:
 class Sessions:
     """End a session that was not used for a while, is too old, or was ended from elsewhere.
 
-    Who must have a second factor and has none is led to the page that adds one, and to no other.
+    Who was given a password is led to the page that changes it, then who must have a second factor and has
+    none to the page that adds one; and to no other.
     """
 
     def __init__(self, get_response: Answer) -> None:
@@ -53,9 +54,11 @@ class Sessions:
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
         """Send who still has to add a second factor there; None lets the view run."""
-        if not request.user.is_authenticated or request.session.get(HAS_FACTOR):
+        if not request.user.is_authenticated or page_of(request) in BEFORE_ALL_ELSE:
             return None
-        if page_of(request) in WITHOUT_FACTOR or not needs_factor(request.user):
+        if request.session.get(OWES_PASSWORD):
+            return redirect("change-password")
+        if request.session.get(HAS_FACTOR) or not needs_factor(request.user):
             return None
         return redirect("second-factor")
 

@@ -84,15 +84,22 @@ def create_person(
     first_person(username=username, password=password, site=site, site_name=site_name or site)
 
 
-def freeze(folder: Path | str, *, on: date | None = None, data_dir: Path | str | None = None) -> Study:
+def freeze(
+    folder: Path | str,
+    *,
+    on: date | None = None,
+    since: Study | None = None,
+    data_dir: Path | str | None = None,
+) -> Study:
     """Write every row of the registry as a study folder, cut at a day (today where null), and open it.
 
-    The manifest's notes hold the head of the audit trail: kept outside, it shows a trail that was cut.
+    The manifest's notes hold the head of the audit trail: kept outside, it shows a trail that was cut. Its
+    changes say what is different ``since`` an earlier freeze.
     """
     open_registry(data_dir)
     from commensal.registry.freezing import freeze_rows
 
-    return freeze_rows(folder, on=on or datetime.now(UTC).date())
+    return freeze_rows(folder, on=on or datetime.now(UTC).date(), since=since)
 
 
 def load(study: Study, *, data_dir: Path | str | None = None) -> dict[str, int]:
@@ -184,6 +191,7 @@ def _first_person() -> None:
     from django.contrib.auth import get_user_model
 
     from commensal.registry.actions.accounts import first_person
+    from commensal.registry.actions.signing_in import note
     from commensal.registry.models import MODELS
 
     if get_user_model().objects.exists():
@@ -198,6 +206,7 @@ def _first_person() -> None:
         site_name=(centre.name if centre else None) or "First centre",
     )
     if not given:
+        note("password_set", account=FIRST)
         print(f"First start. Sign in as {FIRST!r} with the password {password}  (shown only now)", flush=True)  # noqa: T201
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from commensal.errors import InputError, RefusedError
 from commensal.registry.actions.desk import Desk, action
-from commensal.registry.actions.signing_in import forget_factor
+from commensal.registry.actions.signing_in import forget_factor, note
 from commensal.registry.audit import acting
 from commensal.registry.models import MODELS, Membership, Role
 from commensal.registry.permissions import ROLES
@@ -39,6 +39,7 @@ def add_person(desk: Desk, *, username: str, password: str, site: str, roles: It
     user = _new_user(username, password)
     for role in chosen:
         Membership.objects.create(user=user, site=centre, role=role)
+    note("password_set", account=username)
     return user
 
 
@@ -62,6 +63,7 @@ def renew_access(desk: Desk, *, username: str, password: str) -> Any:
         raise RefusedError("this is your own account", do="change your password on the page of your account")
     _give_password(user, password)
     forget_factor(user.username)
+    note("password_set", account=user.username)
     return user
 
 
@@ -71,6 +73,7 @@ def change_password(desk: Desk, *, password: str) -> Any:
     if desk.by.check_password(password):
         raise InputError("the new password is the old one", expected="another password")
     _give_password(desk.by, password)
+    note("password_changed", account=desk.name)
     return desk.by
 
 

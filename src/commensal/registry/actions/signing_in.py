@@ -110,6 +110,14 @@ def open_account(pk: int) -> Any | None:
     return get_user_model().objects.filter(pk=pk, is_active=True).first()
 
 
+def owes_password(account: str) -> bool:
+    """Whether somebody else knows an account's password: it was given, and not changed since."""
+    events = MODELS["sign_ins"].objects.filter(
+        account=account, event__in=("password_set", "password_changed")
+    )
+    return events.order_by("-pk").values_list("event", flat=True).first() == "password_set"
+
+
 # --- sessions
 
 

@@ -10,6 +10,8 @@ from commensal.study.declaration import Privacy, Table, code, identifier, instan
 EVENTS = (
     "signed_in",
     "password_given",
+    "password_set",
+    "password_changed",
     "wrong_password",
     "wrong_code",
     "locked",

@@ -97,7 +97,9 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """The end of a session."""
     if request.user.is_authenticated:
         door.leave(request, event="signed_out")
-    return redirect("sign-in")
+    answer = redirect("sign-in")
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
 
 
 # --- one's own account
@@ -158,6 +160,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         _prove(request, values["present"])
         user = accounts.change_password(by=request.user, password=values["password"])
         update_session_auth_hash(request, user)
+        request.session[door.OWES_PASSWORD] = False
         return reverse("account")
 
     return form_page(
