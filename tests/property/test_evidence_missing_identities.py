@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from commensal.evidence.missing import censoring_weights, impute
-from commensal.evidence.missing._conditional import SLOPE_SD, matched, ordered_score
-from commensal.evidence.missing._kernels import multinomial_mode
+from commensal.evidence.missing._conditional import SLOPE_SD, matched
+from commensal.evidence.missing._kernels import multinomial_mode, ordered_score
 from commensal.evidence.missing.tipping import departed
 from commensal.evidence.missing.weighting import _limits
 from commensal.evidence.pooling import pool, pool_proportions

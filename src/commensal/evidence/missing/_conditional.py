@@ -116,8 +116,10 @@ def draw_ordered(
     a: Array, y: Array, b: Array, *, n_levels: int, start: Start, rng: np.random.Generator
 ) -> tuple[Array, Start]:
     """Draw levels 0 … n_levels − 1 by proportional odds: logit P(Y ≤ k) = θ_k − xβ."""
+    from commensal.evidence.missing._kernels import ordered_score
+
     cuts, x = n_levels - 1, np.ascontiguousarray(a[1:])
-    level = y.astype(int)
+    level = y.astype(np.int64)
     average, each = np.repeat(x.mean(axis=1)[:, None], n_levels, axis=1), np.arange(n_levels)
     beta = _start_of_cuts(level, n_levels, len(x)) if start is None else start[0]
     precision = np.r_[np.full(cuts, 1e-10), _precision(len(a))[1:]]
@@ -150,36 +152,6 @@ def _in_order(beta: Array, step: Array, cuts: int) -> Array:
             return step
         step = step / 2
     return 0 * step
-
-
-def ordered_score(x: Array, level: Array, beta: Array, n_levels: int) -> tuple[Array, Array]:
-    """Score (cuts + p,) and expected information of the proportional odds model; ``x`` has no intercept."""
-    from commensal.evidence.missing._kernels import gram, predicted, sums
-
-    cuts = n_levels - 1
-    gamma = expit(beta[:cuts, None] - predicted(beta[cuts:], x))
-    edge = np.zeros((n_levels + 1, x.shape[1]))  # density at the cut below and above each level
-    edge[1:-1] = gamma * (1 - gamma)
-    chance = np.empty((n_levels, x.shape[1]))
-    chance[0], chance[-1] = gamma[0], 1 - gamma[-1]
-    chance[1:-1] = gamma[1:] - gamma[:-1]
-    inverse = 1 / np.maximum(chance, 1e-10)
-    mine = np.arange(x.shape[1])
-    at = inverse[level, mine]
-    above, below = edge[level + 1, mine] * at, edge[level, mine] * at
-    score, information = np.zeros_like(beta), np.zeros((len(beta), len(beta)))
-    score[cuts:] = sums(x, below - above)
-    rise = edge[1:] - edge[:-1]
-    relative = rise * inverse
-    for k in range(cuts):
-        density = edge[k + 1]
-        score[k] = above[level == k].sum() - below[level == k + 1].sum()
-        information[k, k] = (density * density * (inverse[k] + inverse[k + 1])).sum()
-        if k:
-            information[k, k - 1] = information[k - 1, k] = -(density * edge[k] * inverse[k]).sum()
-        information[k, cuts:] = information[cuts:, k] = sums(x, density * (relative[k + 1] - relative[k]))
-    information[cuts:, cuts:] = gram(x, (rise * relative).sum(axis=0))
-    return score, information
 
 
 def draw_nominal(

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from commensal.engine.elementary import exp_of
+
 # A step that leaves more than this share of the last decrement calls for a new information matrix.
 SLOW = 0.3
 
@@ -156,23 +158,108 @@ def _solved(factor, right):
 def _chances(a, beta, out):
     """Probabilities of the levels but the first."""
     others, n = out.shape
+    top, total = np.zeros(n), np.empty(n)
     for k in range(others):
-        for i in range(n):
-            out[k, i] = 0.0
+        row = out[k]
+        row[:] = 0.0
         for j in range(a.shape[0]):
-            b = beta[k, j]
+            b, x = beta[k, j], a[j]
             for i in range(n):
-                out[k, i] += b * a[j, i]
+                row[i] += b * x[i]
+        for i in range(n):
+            top[i] = max(top[i], row[i])
+    total[:] = 0.0
+    _grow(total, top)
+    for k in range(others):
+        row = out[k]
+        _grow(row, top)
+        for i in range(n):
+            total[i] += row[i]
     for i in range(n):
-        top = 0.0
-        for k in range(others):
-            top = max(top, out[k, i])
-        total = np.exp(-top)
-        for k in range(others):
-            out[k, i] = np.exp(out[k, i] - top)
-            total += out[k, i]
-        for k in range(others):
-            out[k, i] /= total
+        total[i] = 1.0 / total[i]
+    for k in range(others):
+        row = out[k]
+        for i in range(n):
+            row[i] *= total[i]
+
+
+# The next two without fastmath: the exponential's last bits rest on the order of its sums.
+@njit(cache=True, error_model="numpy")
+def _grow(values, top):
+    """Exponentials of values less their top, in place."""
+    for i in range(values.size):
+        values[i] = exp_of(values[i] - top[i])
+
+
+@njit(cache=True, error_model="numpy")
+def _below(cut, fitted, out):
+    """Chance of a level below the cut."""
+    for i in range(out.size):
+        out[i] = 1.0 / (1.0 + exp_of(fitted[i] - cut))
+
+
+@njit(cache=True, fastmath=True)
+def ordered_score(x, level, beta, n_levels):
+    """Score (cuts + p,) and expected information of the proportional odds model; ``x`` has no intercept."""
+    cuts, n = n_levels - 1, x.shape[1]
+    edge, inverse = _edges(predicted(beta[cuts:], x), beta[:cuts])
+    score, information = np.zeros(beta.size), np.zeros((beta.size, beta.size))
+    total, scratch = np.zeros(n), np.empty(n)
+    for i in range(n):
+        k = level[i]
+        above, below = edge[k + 1, i] * inverse[k, i], edge[k, i] * inverse[k, i]
+        scratch[i] = below - above
+        if k < cuts:
+            score[k] += above
+        if k > 0:
+            score[k - 1] -= below
+    score[cuts:] = sums(x, scratch)
+    for k in range(n_levels):
+        for i in range(n):
+            rise = edge[k + 1, i] - edge[k, i]
+            total[i] += rise * rise * inverse[k, i]
+    information[cuts:, cuts:] = gram(x, total)
+    for k in range(cuts):
+        same, before = 0.0, 0.0
+        for i in range(n):
+            density, low, high = edge[k + 1, i], inverse[k, i], inverse[k + 1, i]
+            same += density * density * (low + high)
+            before += density * edge[k, i] * low
+            scratch[i] = density * ((edge[k + 2, i] - density) * high - (density - edge[k, i]) * low)
+        information[k, k] = same
+        if k > 0:
+            information[k, k - 1] = information[k - 1, k] = -before
+        information[k, cuts:] = sums(x, scratch)
+        information[cuts:, k] = information[k, cuts:]
+    return score, information
+
+
+@njit(cache=True, fastmath=True)
+def _edges(fitted, at):
+    """Density at the cut below and above each level, and one over the chance of each level."""
+    cuts, n = at.size, fitted.size
+    edge, inverse = np.zeros((cuts + 2, n)), np.empty((cuts + 1, n))
+    below, last = np.empty(n), np.zeros(n)
+    for k in range(cuts):
+        _below(at[k], fitted, below)
+        for i in range(n):
+            edge[k + 1, i] = below[i] * (1.0 - below[i])
+            inverse[k, i] = 1.0 / max(below[i] - last[i], 1e-10)
+            last[i] = below[i]
+    for i in range(n):
+        inverse[cuts, i] = 1.0 / max(1.0 - last[i], 1e-10)
+    return edge, inverse
+
+
+@njit(cache=True)
+def picked(table, rows, columns):
+    """The cells of these rows and columns."""
+    found = np.empty((rows.size, columns.size))
+    for r in range(rows.size):
+        row, out = table[rows[r]], found[r]
+        for i in range(columns.size):
+            out[i] = row[columns[i]]
+    return found
 
 
 @njit(cache=True, fastmath=True)

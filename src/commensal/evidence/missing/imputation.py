@@ -243,6 +243,8 @@ def _predictors(
 
 def _chain(_: int, rng: np.random.Generator, *, task: Task) -> tuple[dict[str, Array], Array]:
     """Run one chain; returns the last draws and the mean of the draws after each round."""
+    from commensal.evidence.missing._kernels import picked
+
     by_name = {c.name: c for c in task.columns}
     place, coded = _coded_columns(task.columns)
     rows = {c.name: (np.flatnonzero(~c.is_missing), np.flatnonzero(c.is_missing)) for c in task.columns}
@@ -254,14 +256,14 @@ def _chain(_: int, rng: np.random.Generator, *, task: Task) -> tuple[dict[str, A
         for position, name in enumerate(task.order):
             column, (seen, wanted) = by_name[name], rows[name]
             used = [p for p in task.predictors[name] if turn or p in known]
-            x = coded[[0, *(row for p in used for row in place[p])]]
+            predicting = np.array([0, *(row for p in used for row in place[p])])
             # The first round has fewer predictors: where it ended is no place to start from.
             start = starts.get(name) if turn > 1 else None
             weights = task.weights[name][seen] if name in task.weights else None
             draws[name], starts[name] = _draw(
                 column,
-                np.take(x, seen, axis=1),
-                np.take(x, wanted, axis=1),
+                picked(coded, predicting, seen),
+                picked(coded, predicting, wanted),
                 weights=weights,
                 start=start,
                 donors=task.donors,

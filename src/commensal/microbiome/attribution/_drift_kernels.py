@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from commensal.engine.elementary import exp_of, log_of
+from commensal.engine.elementary import exp_of, log_of, total_of
 
 STEPS = 30
 # A fit stops where no share moves by more than this in a step.
@@ -75,21 +75,6 @@ def guess_of(n):
 def room_of(n_sources, n):
     tables = np.empty((n_sources, n)), np.empty((n_sources, n))
     return Room(tables[0], tables[1], guess_of(n), guess_of(n), np.empty(n), np.empty(n), np.empty(n))
-
-
-@njit(cache=True, error_model="numpy")
-def total_of(values):
-    """Sum in four strands."""
-    a = b = c = d = 0.0
-    whole = values.size // 4 * 4
-    for i in range(0, whole, 4):
-        a += values[i]
-        b += values[i + 1]
-        c += values[i + 2]
-        d += values[i + 3]
-    for i in range(whole, values.size):
-        a += values[i]
-    return (a + b) + (c + d)
 
 
 @njit(cache=True, error_model="numpy", inline="always")

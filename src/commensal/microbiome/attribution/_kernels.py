@@ -13,7 +13,8 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from commensal.microbiome.attribution._drift_kernels import Sink, gamma_fit, room_of, total_of
+from commensal.engine.elementary import total_of
+from commensal.microbiome.attribution._drift_kernels import Sink, gamma_fit, room_of
 
 N_FEATURES = 26
 PLAIN_STEPS = 100

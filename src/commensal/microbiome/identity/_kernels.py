@@ -12,9 +12,13 @@ import math
 import numpy as np
 from numba import njit
 
+from commensal.engine.elementary import exp_of, total_of
+
 HIGH, SAFE = 1e150, 300.0
 # exp(-45) of a whole is below what a double resolves, of some thousand candidates also.
 NOTHING = -45.0
+# After so many factors it is seen which candidates no longer count.
+FACTORS_AT_ONCE = 8
 
 
 @njit(cache=True)
@@ -196,7 +200,7 @@ def own_chances(found, own, factors, chances):
     ``found`` (samples × candidates, -inf for none), ``own`` (samples,), ``factors`` rising, ``chances``
     (samples × factors). A candidate that no longer counts at one factor does not at the higher ones.
     """
-    left = np.empty(found.shape[1])
+    left, grown = np.empty(found.shape[1]), np.empty(found.shape[1])
     for i in range(found.shape[0]):
         high = found[i].max()
         mine = found[i, own[i]] - high
@@ -206,12 +210,18 @@ def own_chances(found, own, factors, chances):
                 left[n] = found[i, j] - high
                 n += 1
         for k in range(factors.shape[0]):
-            total, kept = 0.0, 0
-            for j in range(n):
-                z = left[j] * factors[k]
-                if z > NOTHING:
-                    total += math.exp(z)
-                    left[kept] = left[j]
-                    kept += 1
-            n = kept
-            chances[i, k] = math.exp(mine * factors[k]) / total
+            if k % FACTORS_AT_ONCE == 0:
+                kept = 0
+                for j in range(n):
+                    z = left[j]
+                    left[kept] = z
+                    kept += z * factors[k] > NOTHING
+                n = kept
+            _grow(left[:n], factors[k], grown[:n])
+            chances[i, k] = math.exp(mine * factors[k]) / total_of(grown[:n])
+
+
+@njit(cache=True, error_model="numpy")
+def _grow(values, factor, out):
+    for j in range(out.size):
+        out[j] = exp_of(values[j] * factor)
