@@ -44,14 +44,22 @@ def load(study: StudyFolder) -> None:
 def freeze(
     out: Out,
     on: Annotated[str | None, typer.Option(help="Data cut, YYYY-MM-DD. Without: today.")] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="An earlier freeze: what came, changed and went since is listed.")
+    ] = None,
 ) -> None:
     """Write the registry's rows as a study folder; its notes hold the head of the audit trail."""
     _demand_site()
     from commensal.registry import freeze as freeze_registry
+    from commensal.study import open_study
 
-    study = freeze_registry(out, on=None if on is None else date_of(on))
+    study = freeze_registry(
+        out, on=None if on is None else date_of(on), since=None if since is None else open_study(since)
+    )
     for note in study.manifest.notes:
         typer.echo(f"note: {note}")
+    for change in study.manifest.changes:
+        typer.echo(f"change: {change}")
     say_tables(study)
 
 

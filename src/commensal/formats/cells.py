@@ -88,7 +88,8 @@ def _date(text: str, cell: Cell) -> dt.date:
         else:
             value = dt.datetime.strptime(text, cell.date_format).date()  # noqa: DTZ007 -- a date has no zone
     except ValueError as error:
-        raise InputError("not a date", expected=f"a date like {EXAMPLE.strftime(cell.date_format)}") from error
+        example = EXAMPLE.strftime(cell.date_format)
+        raise InputError("not a date", expected=f"a date like {example}") from error
     if not EARLIEST <= value.year <= LATEST:
         raise InputError(f"the year {value.year}", expected=f"{EARLIEST} to {LATEST}")
     return value

@@ -150,10 +150,9 @@ class _Reader:
     def _completed(self, table: str, row: Row, resource: Resource) -> Row:
         """The row with what the study's extensions say."""
         for column in INPUTS[table].declared:
-            if row.get(column.name) is None:
-                value = extended(resource, f"{table}.{column.name}")
-                if value is not None:
-                    row[column.name] = _typed(value, column)
+            value = extended(resource, f"{table}.{column.name}")
+            if value is not None:  # said on purpose: a day may differ from the date of its moment in UTC
+                row[column.name] = _typed(value, column)
         return row
 
     def person(self, given: Any, *, table: str) -> str:
