@@ -75,7 +75,7 @@ def add_session(
     demand_givable(row, patient=patient, on=on, at=at)
     if not values.get("route"):
         raise InputError("the route is missing", expected="an enteral route of the list")
-    course = _course(desk, person, purpose=purpose, on=on)
+    course = course_for(desk, person, purpose=purpose, on=on)
     session = desk.add(
         "sessions",
         patient_id=patient,
@@ -100,7 +100,7 @@ def _share(grams: float | None, fraction: float) -> float | None:
     return None if grams is None else grams * fraction
 
 
-def _course(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:
+def course_for(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:
     """The patient's course of this purpose that is running, or a new one."""
     courses = MODELS["courses"].objects.filter(patient=person).order_by("-number")
     latest = courses.first()

@@ -29,6 +29,37 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AeAssessments',
+            fields=[
+                ('ae_assessment_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('view', models.CharField(max_length=80)),
+                ('causality', models.CharField(blank=True, max_length=80, null=True)),
+                ('related_to', models.CharField(blank=True, max_length=80, null=True)),
+                ('is_donor_infection_suspected', models.BooleanField(blank=True, null=True)),
+                ('note', models.TextField(blank=True, null=True)),
+                ('judged_at', models.DateTimeField(blank=True, null=True)),
+                ('judged_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': "one physician's judgement of one adverse event",
+                'db_table': 'ae_assessments',
+            },
+        ),
+        migrations.CreateModel(
+            name='AeReports',
+            fields=[
+                ('ae_report_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('duty', models.TextField(blank=True, null=True)),
+                ('reported_at', models.DateTimeField(blank=True, null=True)),
+                ('reference', models.TextField(blank=True, null=True)),
+                ('reported_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one report of one adverse event that a clock asks for',
+                'db_table': 'ae_reports',
+            },
+        ),
+        migrations.CreateModel(
             name='Attachments',
             fields=[
                 ('attachment_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -74,6 +105,26 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'one lot of a consumable used in one batch',
                 'db_table': 'batch_lots',
+            },
+        ),
+        migrations.CreateModel(
+            name='Checklists',
+            fields=[
+                ('checklist_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('route', models.CharField(max_length=80)),
+                ('units', models.TextField(blank=True, null=True)),
+                ('checked_on', models.DateField()),
+                ('checked_at', models.DateTimeField(blank=True, null=True)),
+                ('checked_by', models.TextField(blank=True, null=True)),
+                ('outcome', models.CharField(max_length=80)),
+                ('content', models.TextField(blank=True, null=True)),
+                ('override_code', models.CharField(blank=True, max_length=80, null=True)),
+                ('override_reason', models.TextField(blank=True, null=True)),
+                ('overridden_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one check before a procedure: every item with its verdict',
+                'db_table': 'checklists',
             },
         ),
         migrations.CreateModel(
@@ -288,6 +339,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Observations',
+            fields=[
+                ('observation_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('observed_at', models.DateTimeField(blank=True, null=True)),
+                ('temperature', models.FloatField(blank=True, null=True)),
+                ('pulse', models.BigIntegerField(blank=True, null=True)),
+                ('systolic', models.BigIntegerField(blank=True, null=True)),
+                ('diastolic', models.BigIntegerField(blank=True, null=True)),
+                ('saturation', models.BigIntegerField(blank=True, null=True)),
+                ('has_complaint', models.BooleanField(blank=True, null=True)),
+                ('note', models.TextField(blank=True, null=True)),
+                ('observed_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one look at a patient after a session',
+                'db_table': 'observations',
+            },
+        ),
+        migrations.CreateModel(
             name='Origins',
             fields=[
                 ('origin_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -330,6 +400,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PlannedSessions',
+            fields=[
+                ('planned_session_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('number', models.BigIntegerField(blank=True, null=True)),
+                ('due_on', models.DateField()),
+                ('route', models.CharField(blank=True, max_length=80, null=True)),
+                ('cancelled_on', models.DateField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one session of a course that is planned',
+                'db_table': 'planned_sessions',
+            },
+        ),
+        migrations.CreateModel(
             name='Processings',
             fields=[
                 ('processing_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -343,6 +427,44 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'how one batch was made',
                 'db_table': 'processings',
+            },
+        ),
+        migrations.CreateModel(
+            name='ProposalRulings',
+            fields=[
+                ('ruling_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('decision', models.CharField(max_length=80)),
+                ('reason_code', models.CharField(blank=True, max_length=80, null=True)),
+                ('choice', models.TextField(blank=True, null=True)),
+                ('note', models.TextField(blank=True, null=True)),
+                ('digest', models.TextField(blank=True, null=True)),
+                ('ruled_at', models.DateTimeField(blank=True, null=True)),
+                ('ruled_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': "a physician's word on one proposal",
+                'db_table': 'proposal_rulings',
+            },
+        ),
+        migrations.CreateModel(
+            name='Proposals',
+            fields=[
+                ('proposal_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('kind', models.CharField(max_length=80)),
+                ('made_on', models.DateField()),
+                ('made_at', models.DateTimeField(blank=True, null=True)),
+                ('made_by', models.TextField(blank=True, null=True)),
+                ('route', models.CharField(blank=True, max_length=80, null=True)),
+                ('run', models.TextField(blank=True, null=True)),
+                ('inputs', models.TextField(blank=True, null=True)),
+                ('rules', models.TextField(blank=True, null=True)),
+                ('software', models.TextField(blank=True, null=True)),
+                ('content', models.TextField(blank=True, null=True)),
+                ('digest', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one immutable proposal for one patient: a match run, a care plan or a re-plan',
+                'db_table': 'proposals',
             },
         ),
         migrations.CreateModel(
@@ -441,6 +563,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SessionChecks',
+            fields=[
+                ('session_check_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+            ],
+            options={
+                'verbose_name': 'the check under which one session was given',
+                'db_table': 'session_checks',
+            },
+        ),
+        migrations.CreateModel(
+            name='SessionClosings',
+            fields=[
+                ('closing_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('minutes', models.BigIntegerField(blank=True, null=True)),
+                ('is_well', models.BooleanField(blank=True, null=True)),
+                ('note', models.TextField(blank=True, null=True)),
+                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                ('closed_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'the end of the observation of one session',
+                'db_table': 'session_closings',
+            },
+        ),
+        migrations.CreateModel(
             name='Shipments',
             fields=[
                 ('shipment_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -471,6 +618,19 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'one sign-in, one failure, or the end of a session',
                 'db_table': 'sign_ins',
+            },
+        ),
+        migrations.CreateModel(
+            name='SiteJurisdictions',
+            fields=[
+                ('site_jurisdiction_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('jurisdiction', models.CharField(max_length=80)),
+                ('set_at', models.DateTimeField(blank=True, null=True)),
+                ('set_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'the law whose reporting clocks a centre keeps',
+                'db_table': 'site_jurisdictions',
             },
         ),
         migrations.CreateModel(
@@ -555,6 +715,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, db_column='site_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
         ),
         migrations.AddField(
+            model_name='aeassessments',
+            name='adverse_event',
+            field=models.ForeignKey(db_column='adverse_event_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.adverseevents'),
+        ),
+        migrations.AddField(
+            model_name='aereports',
+            name='adverse_event',
+            field=models.ForeignKey(db_column='adverse_event_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.adverseevents'),
+        ),
+        migrations.AddField(
             model_name='attachments',
             name='consent',
             field=models.ForeignKey(blank=True, db_column='consent_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.consents'),
@@ -593,6 +763,11 @@ class Migration(migrations.Migration):
             model_name='batchlots',
             name='batch',
             field=models.ForeignKey(db_column='batch_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.batches'),
+        ),
+        migrations.AddField(
+            model_name='checklists',
+            name='patient',
+            field=models.ForeignKey(db_column='patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
         ),
         migrations.AddField(
             model_name='consentscopes',
@@ -718,6 +893,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, db_column='visit_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.visits'),
         ),
         migrations.AddField(
+            model_name='observations',
+            name='session',
+            field=models.ForeignKey(db_column='session_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sessions'),
+        ),
+        migrations.AddField(
             model_name='origins',
             name='site',
             field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
@@ -748,6 +928,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_column='box_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.places'),
         ),
         migrations.AddField(
+            model_name='plannedsessions',
+            name='patient',
+            field=models.ForeignKey(db_column='patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
+        ),
+        migrations.AddField(
+            model_name='plannedsessions',
+            name='session',
+            field=models.ForeignKey(blank=True, db_column='session_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sessions'),
+        ),
+        migrations.AddField(
             model_name='processings',
             name='batch',
             field=models.ForeignKey(db_column='batch_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.batches'),
@@ -756,6 +946,16 @@ class Migration(migrations.Migration):
             model_name='processings',
             name='site',
             field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
+        ),
+        migrations.AddField(
+            model_name='proposals',
+            name='patient',
+            field=models.ForeignKey(db_column='patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
+        ),
+        migrations.AddField(
+            model_name='proposalrulings',
+            name='proposal',
+            field=models.ForeignKey(db_column='proposal_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.proposals'),
         ),
         migrations.AddField(
             model_name='receipts',
@@ -810,6 +1010,21 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('account',), name='second_factors_once_for_an_account'),
         ),
         migrations.AddField(
+            model_name='sessionchecks',
+            name='checklist',
+            field=models.ForeignKey(db_column='checklist_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.checklists'),
+        ),
+        migrations.AddField(
+            model_name='sessionchecks',
+            name='session',
+            field=models.ForeignKey(db_column='session_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sessions'),
+        ),
+        migrations.AddField(
+            model_name='sessionclosings',
+            name='session',
+            field=models.ForeignKey(db_column='session_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sessions'),
+        ),
+        migrations.AddField(
             model_name='shipments',
             name='from_site',
             field=models.ForeignKey(db_column='from_site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
@@ -831,6 +1046,11 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='signins',
             constraint=models.UniqueConstraint(fields=('account', 'sign_in_id'), name='sign_ins_of_an_account'),
+        ),
+        migrations.AddField(
+            model_name='sitejurisdictions',
+            name='site',
+            field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
         ),
         migrations.AddField(
             model_name='temperatures',
@@ -869,6 +1089,26 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('actor', 'seen_at', 'access_id'), name='accesses_of_an_account'),
         ),
         migrations.AddConstraint(
+            model_name='aeassessments',
+            constraint=models.CheckConstraint(condition=models.Q(('view__in', ['reporter', 'blinded'])), name='ae_assessments_view_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='aeassessments',
+            constraint=models.CheckConstraint(condition=models.Q(('related_to__in', ['delivery', 'microbiota', 'disease', 'concomitant', 'other'])), name='ae_assessments_related_to_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='aeassessments',
+            constraint=models.UniqueConstraint(fields=('adverse_event', 'judged_by'), name='ae_assessments_once_a_person'),
+        ),
+        migrations.AddConstraint(
+            model_name='aereports',
+            constraint=models.UniqueConstraint(fields=('adverse_event', 'duty'), name='ae_reports_once_a_duty'),
+        ),
+        migrations.AddConstraint(
+            model_name='aereports',
+            constraint=models.CheckConstraint(condition=models.Q(('duty__isnull', False)), name='ae_reports_name_a_duty'),
+        ),
+        migrations.AddConstraint(
             model_name='attachments',
             constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['consent_text', 'signed_consent', 'laboratory_report', 'letter', 'certificate', 'other'])), name='attachments_kind_is_listed'),
         ),
@@ -899,6 +1139,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='batchdonations',
             constraint=models.CheckConstraint(condition=models.Q(('mass_grams__isnull', True), ('mass_grams__gt', 0), _connector='OR'), name='batch_donations_of_some_mass'),
+        ),
+        migrations.AddConstraint(
+            model_name='checklists',
+            constraint=models.CheckConstraint(condition=models.Q(('route__in', ['colonoscopy', 'flexible_sigmoidoscopy', 'retention_enema', 'nasogastric', 'nasoduodenal', 'nasojejunal', 'gastroscopy_duodenal', 'peg_pej_jejunostomy', 'stoma_distal_limb', 'oral_capsule_frozen', 'oral_capsule_lyophilised', 'colonic_tet', 'midgut_tet'])), name='checklists_route_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='checklists',
+            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['passed', 'overridden', 'blocked'])), name='checklists_outcome_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='checklists',
+            constraint=models.CheckConstraint(condition=models.Q(('override_code__in', ['benefit_outweighs_risk', 'checked_by_other_means', 'emergency', 'not_applicable_here', 'other'])), name='checklists_override_code_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='checklists',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'overridden'), _negated=True), models.Q(('overridden_by__isnull', False), ('override_code__isnull', False), ('override_reason__isnull', False)), _connector='OR'), name='checklists_overridden_by_somebody_for_a_reason'),
         ),
         migrations.AddConstraint(
             model_name='consentscopes',
@@ -1045,6 +1301,46 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('n_taken__gte', 0)), name='medication_reviews_n_taken_minimum'),
         ),
         migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('temperature__gte', 30)), name='observations_temperature_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('temperature__lte', 45)), name='observations_temperature_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('pulse__gte', 20)), name='observations_pulse_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('pulse__lte', 300)), name='observations_pulse_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('systolic__gte', 30)), name='observations_systolic_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('systolic__lte', 300)), name='observations_systolic_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('diastolic__gte', 10)), name='observations_diastolic_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('diastolic__lte', 200)), name='observations_diastolic_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('saturation__gte', 30)), name='observations_saturation_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='observations',
+            constraint=models.CheckConstraint(condition=models.Q(('saturation__lte', 100)), name='observations_saturation_maximum'),
+        ),
+        migrations.AddConstraint(
             model_name='places',
             constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['shelf', 'rack', 'box'])), name='places_kind_is_listed'),
         ),
@@ -1081,6 +1377,22 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('name__isnull', False)), name='places_have_a_name'),
         ),
         migrations.AddConstraint(
+            model_name='plannedsessions',
+            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='planned_sessions_number_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='plannedsessions',
+            constraint=models.CheckConstraint(condition=models.Q(('number__lte', 400)), name='planned_sessions_number_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='plannedsessions',
+            constraint=models.CheckConstraint(condition=models.Q(('route__in', ['colonoscopy', 'flexible_sigmoidoscopy', 'retention_enema', 'nasogastric', 'nasoduodenal', 'nasojejunal', 'gastroscopy_duodenal', 'peg_pej_jejunostomy', 'stoma_distal_limb', 'oral_capsule_frozen', 'oral_capsule_lyophilised', 'colonic_tet', 'midgut_tet'])), name='planned_sessions_route_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='plannedsessions',
+            constraint=models.CheckConstraint(condition=models.Q(('session__isnull', True), ('cancelled_on__isnull', True), _connector='OR'), name='planned_sessions_given_or_cancelled'),
+        ),
+        migrations.AddConstraint(
             model_name='processings',
             constraint=models.CheckConstraint(condition=models.Q(('temperature_celsius__gte', -30)), name='processings_temperature_celsius_minimum'),
         ),
@@ -1099,6 +1411,30 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='processings',
             constraint=models.CheckConstraint(condition=models.Q(('started_at__lte', models.F('ended_at')), ('started_at__isnull', True), ('ended_at__isnull', True), _connector='OR'), name='processings_started_at_not_after_ended_at'),
+        ),
+        migrations.AddConstraint(
+            model_name='proposals',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['match', 'care_plan', 'replan'])), name='proposals_kind_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='proposals',
+            constraint=models.CheckConstraint(condition=models.Q(('route__in', ['colonoscopy', 'flexible_sigmoidoscopy', 'retention_enema', 'nasogastric', 'nasoduodenal', 'nasojejunal', 'gastroscopy_duodenal', 'peg_pej_jejunostomy', 'stoma_distal_limb', 'oral_capsule_frozen', 'oral_capsule_lyophilised', 'colonic_tet', 'midgut_tet'])), name='proposals_route_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='proposalrulings',
+            constraint=models.CheckConstraint(condition=models.Q(('decision__in', ['signed', 'refused'])), name='proposal_rulings_decision_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='proposalrulings',
+            constraint=models.CheckConstraint(condition=models.Q(('reason_code__in', ['patient_declined', 'clinical_judgement', 'donor_not_acceptable', 'route_not_acceptable', 'dose_not_acceptable', 'information_missing', 'material_not_available', 'record_wrong', 'other'])), name='proposal_rulings_reason_code_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='proposalrulings',
+            constraint=models.UniqueConstraint(fields=('proposal',), name='proposal_rulings_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='proposalrulings',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision', 'refused'), _negated=True), ('reason_code__isnull', False), _connector='OR'), name='proposal_rulings_refused_for_a_reason'),
         ),
         migrations.AddConstraint(
             model_name='receipts',
@@ -1205,6 +1541,26 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('identity', models.F('other')), _negated=True), name='ruled_pairs_of_two'),
         ),
         migrations.AddConstraint(
+            model_name='sessionchecks',
+            constraint=models.UniqueConstraint(fields=('session',), name='session_checks_one_check_a_session'),
+        ),
+        migrations.AddConstraint(
+            model_name='sessionchecks',
+            constraint=models.UniqueConstraint(fields=('checklist',), name='session_checks_one_session_a_check'),
+        ),
+        migrations.AddConstraint(
+            model_name='sessionclosings',
+            constraint=models.CheckConstraint(condition=models.Q(('minutes__gte', 0)), name='session_closings_minutes_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='sessionclosings',
+            constraint=models.CheckConstraint(condition=models.Q(('minutes__lte', 10080)), name='session_closings_minutes_maximum'),
+        ),
+        migrations.AddConstraint(
+            model_name='sessionclosings',
+            constraint=models.UniqueConstraint(fields=('session',), name='session_closings_once'),
+        ),
+        migrations.AddConstraint(
             model_name='shipments',
             constraint=models.CheckConstraint(condition=models.Q(('arrival_celsius__gte', -200)), name='shipments_arrival_celsius_minimum'),
         ),
@@ -1219,6 +1575,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='shipments',
             constraint=models.UniqueConstraint(condition=models.Q(('received_at__isnull', True)), fields=('unit',), name='shipments_one_at_a_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='sitejurisdictions',
+            constraint=models.CheckConstraint(condition=models.Q(('jurisdiction__in', ['any', 'us_ind', 'eu_ctr', 'cn_gcp'])), name='site_jurisdictions_jurisdiction_is_listed'),
         ),
         migrations.AddConstraint(
             model_name='temperatures',

@@ -12,6 +12,7 @@ from commensal.registry.tables import (
     oversight,
     people,
     quality,
+    recall,
     records,
     storage,
 )
@@ -61,6 +62,7 @@ OWNED = {
         quality,
         interchange,
         care,
+        recall,
     )
     for owned in area.OWNED
 }
