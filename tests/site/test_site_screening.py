@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 OF_OURS = ["S1"]
 
 
-def tested(universe, donor, outcome, *, on=TODAY, analyte="hiv", by=None):
+def lab_result(universe, donor, outcome, *, on=TODAY, analyte="hiv", by=None):
     (row,) = screening.record_results(
         by=by or universe.ann,
         donor=donor.pk,
@@ -33,8 +33,8 @@ def tested(universe, donor, outcome, *, on=TODAY, analyte="hiv", by=None):
 
 def test_pending_results_wait_until_they_are_followed_and_stay_visible(universe):
     donor = universe.donor()
-    pending = tested(universe, donor, "pending")
-    antibody = tested(universe, donor, "positive", analyte="cmv_igg")
+    pending = lab_result(universe, donor, "pending")
+    antibody = lab_result(universe, donor, "positive", analyte="cmv_igg")
     assert list(donor_lists.open_results(OF_OURS, on=TODAY)) == [pending]
     assert antibody.result == "positive"
     follow = screening.follow_result(
@@ -49,17 +49,17 @@ def test_pending_results_wait_until_they_are_followed_and_stay_visible(universe)
 
 def test_nothing_replaces_a_positive_and_a_later_negative_does_not_hide_it(universe):
     donor = universe.donor()
-    found = tested(universe, donor, "positive", on=TODAY - DAY)
+    found = lab_result(universe, donor, "positive", on=TODAY - DAY)
     with pytest.raises(RefusedError, match="not followed by another"):
         screening.follow_result(by=universe.ann, result=found.pk, outcome="negative")
-    tested(universe, donor, "negative")
+    lab_result(universe, donor, "negative")
     assert list(donor_lists.open_results(OF_OURS, on=TODAY)) == [found]
     laboratory, _ = screening.donor_screen(donor, on=TODAY)
     assert {a.analyte: a.outcome for a in laboratory.analytes}["hiv"] == "not_met"
 
 
 def test_a_new_specimen_is_not_taken_before_the_old_one(universe):
-    pending = tested(universe, universe.donor(), "invalid")
+    pending = lab_result(universe, universe.donor(), "invalid")
     with pytest.raises(InputError, match="taken on"):
         screening.follow_result(
             by=universe.ann, result=pending.pk, outcome="negative", collected_on=TODAY - DAY
@@ -111,7 +111,7 @@ def test_a_donation_wants_its_closing_screens_until_they_are_taken(universe):
 def test_the_window_of_a_closing_screen_opens_and_is_missed(universe):
     donor = universe.donor()
     universe.unit(donor)
-    tested(universe, donor, "negative", on=DONATED - DAY)
+    lab_result(universe, donor, "negative", on=DONATED - DAY)
 
     def blood(on):
         return {
@@ -277,7 +277,7 @@ def test_the_pages_open_and_say_what_is_open(universe, client, monkeypatch):
     monkeypatch.setattr(timezone, "localdate", lambda *_: TODAY)
     donor, patient = universe.donor(), universe.patient()
     given = donation(universe, donor)
-    pending = tested(universe, donor, "pending")
+    pending = lab_result(universe, donor, "pending")
     client.force_login(universe.ann)
     work = client.get(reverse("donor-work")).content.decode()
     assert reverse("follow-result", args=[pending.pk]) in work
