@@ -20,7 +20,13 @@ DAY = date(2026, 5, 1)
 ROOMS = {"results": "screenings"}
 """First words of addresses that are no table's name, and the table whose key follows them."""
 
-ARGUMENTS = {"code": "pain_nrs", "token": "no-such-link", "username": "carl", "instrument": "pain_nrs"}
+ARGUMENTS = {
+    "code": "pain_nrs",
+    "token": "no-such-link",
+    "username": "carl",
+    "instrument": "pain_nrs",
+    "paper": "session",
+}
 """Values of arguments that are no key of a table."""
 
 TABLES_ASKED = {"add-record": "diagnoses", "history": "units", "map-table": "patients"}

@@ -3,7 +3,7 @@
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 
-from commensal.registry.views import accesses, accounts, look
+from commensal.registry.views import accesses, accounts, look, papers
 
 urlpatterns = [
     path("sign-in", login_not_required(accounts.SignIn.as_view()), name="sign-in"),
@@ -19,5 +19,7 @@ urlpatterns = [
     path("people/new", accounts.add_account, name="add-account"),
     path("people/close", accounts.end_account, name="end-account"),
     path("people/looks", accesses.accesses, name="accesses"),
+    path("people/papers", papers.papers, name="papers"),
+    path("people/papers/<str:paper>", papers.paper, name="paper"),
     path("people/access", accounts.renew_access, name="renew-access"),
 ]
