@@ -48,7 +48,7 @@ STOPS = (
     Stop("patients", _("Patients"), OF_PATIENTS),
     Stop("donors", _("Donors"), ("/donors", "/donations", "/results")),
     Stop("units", _("Units"), OF_THE_BANK),
-    Stop("trace", _("Trace"), ("/trace",)),
+    Stop("trace", _("Trace"), ("/trace", "/recalls", "/recall_")),
     Stop("exchange", _("Data"), ("/exchange", "/uploads", "/exports", "/tokens")),
     Stop("people", _("People"), ("/people",)),
 )

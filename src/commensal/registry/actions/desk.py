@@ -37,6 +37,7 @@ PREFIX = {
     "retention_samples": "R",
     "excursions": "X",
     "deviations": "V",
+    "recalls": "C",
 }
 """Rows that people name get a short number; all others a random key."""
 KEYLESS = ("unit_donors", "session_units", "assessments", "diaries")

@@ -310,6 +310,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LookbackRulings',
+            fields=[
+                ('ruling_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('ruled_at', models.DateTimeField(blank=True, null=True)),
+                ('ruled_by', models.TextField(blank=True, null=True)),
+                ('reason', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one decision that an adverse event asks for no recall',
+                'db_table': 'lookback_rulings',
+            },
+        ),
+        migrations.CreateModel(
             name='Mappings',
             fields=[
                 ('mapping_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -468,6 +481,72 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RecallContacts',
+            fields=[
+                ('contact_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('contacted_at', models.DateTimeField(blank=True, null=True)),
+                ('contacted_by', models.TextField(blank=True, null=True)),
+                ('way', models.CharField(max_length=80)),
+                ('outcome', models.CharField(max_length=80)),
+                ('note', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one attempt to reach a patient in a recall',
+                'db_table': 'recall_contacts',
+            },
+        ),
+        migrations.CreateModel(
+            name='RecallPatients',
+            fields=[
+                ('recall_patient_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('listed_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one patient whom a recall reached',
+                'db_table': 'recall_patients',
+            },
+        ),
+        migrations.CreateModel(
+            name='Recalls',
+            fields=[
+                ('recall_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('kind', models.CharField(max_length=80)),
+                ('severity', models.CharField(max_length=80)),
+                ('mode', models.CharField(max_length=80)),
+                ('account', models.TextField(blank=True, null=True)),
+                ('detected_at', models.DateTimeField(blank=True, null=True)),
+                ('opened_at', models.DateTimeField(blank=True, null=True)),
+                ('opened_by', models.TextField(blank=True, null=True)),
+                ('held_at', models.DateTimeField(blank=True, null=True)),
+                ('seconds_to_list', models.FloatField(blank=True, null=True)),
+                ('n_units', models.BigIntegerField(blank=True, null=True)),
+                ('n_accounted', models.BigIntegerField(blank=True, null=True)),
+                ('n_patients', models.BigIntegerField(blank=True, null=True)),
+                ('finding', models.TextField(blank=True, null=True)),
+                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                ('closed_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one recall at one centre, or one drill',
+                'db_table': 'recalls',
+            },
+        ),
+        migrations.CreateModel(
+            name='RecallUnits',
+            fields=[
+                ('recall_unit_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('listed_at', models.DateTimeField(blank=True, null=True)),
+                ('stated_fate', models.CharField(blank=True, max_length=80, null=True)),
+                ('stated_by', models.TextField(blank=True, null=True)),
+                ('stated_at', models.DateTimeField(blank=True, null=True)),
+                ('note', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one unit that a recall reached',
+                'db_table': 'recall_units',
+            },
+        ),
+        migrations.CreateModel(
             name='Receipts',
             fields=[
                 ('receipt_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
@@ -515,6 +594,26 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'one corrective or preventive action on a deviation',
                 'db_table': 'remedies',
+            },
+        ),
+        migrations.CreateModel(
+            name='ReportLinks',
+            fields=[
+                ('link_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('due', models.CharField(blank=True, max_length=80, null=True)),
+                ('instruments', models.TextField(blank=True, null=True)),
+                ('digest', models.TextField(blank=True, null=True)),
+                ('draft', models.TextField(blank=True, null=True)),
+                ('made_at', models.DateTimeField(blank=True, null=True)),
+                ('made_by', models.TextField(blank=True, null=True)),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('sent_at', models.DateTimeField(blank=True, null=True)),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('revoked_by', models.TextField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'one link by which one patient answers the questionnaires of one visit',
+                'db_table': 'report_links',
             },
         ),
         migrations.CreateModel(
@@ -878,6 +977,11 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('done_at', 'due_at', 'job_id'), name='jobs_in_order'),
         ),
         migrations.AddField(
+            model_name='lookbackrulings',
+            name='adverse_event',
+            field=models.ForeignKey(db_column='adverse_event_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.adverseevents'),
+        ),
+        migrations.AddField(
             model_name='mappings',
             name='site',
             field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
@@ -958,6 +1062,66 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_column='proposal_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.proposals'),
         ),
         migrations.AddField(
+            model_name='recallpatients',
+            name='patient',
+            field=models.ForeignKey(db_column='patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
+        ),
+        migrations.AddField(
+            model_name='recallcontacts',
+            name='recall_patient',
+            field=models.ForeignKey(db_column='recall_patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.recallpatients'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='adverse_event',
+            field=models.ForeignKey(blank=True, db_column='adverse_event_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.adverseevents'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='batch',
+            field=models.ForeignKey(blank=True, db_column='batch_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.batches'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='donation',
+            field=models.ForeignKey(blank=True, db_column='donation_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.donations'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='donor',
+            field=models.ForeignKey(blank=True, db_column='donor_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.donors'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='origin',
+            field=models.ForeignKey(blank=True, db_column='origin_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.recalls'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='site',
+            field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
+        ),
+        migrations.AddField(
+            model_name='recalls',
+            name='unit',
+            field=models.ForeignKey(blank=True, db_column='unit_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.units'),
+        ),
+        migrations.AddField(
+            model_name='recallpatients',
+            name='recall',
+            field=models.ForeignKey(db_column='recall_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.recalls'),
+        ),
+        migrations.AddField(
+            model_name='recallunits',
+            name='recall',
+            field=models.ForeignKey(db_column='recall_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.recalls'),
+        ),
+        migrations.AddField(
+            model_name='recallunits',
+            name='unit',
+            field=models.ForeignKey(db_column='unit_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.units'),
+        ),
+        migrations.AddField(
             model_name='receipts',
             name='site',
             field=models.ForeignKey(db_column='site_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
@@ -970,6 +1134,16 @@ class Migration(migrations.Migration):
             model_name='remedies',
             name='deviation',
             field=models.ForeignKey(db_column='deviation_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.deviations'),
+        ),
+        migrations.AddField(
+            model_name='reportlinks',
+            name='patient',
+            field=models.ForeignKey(db_column='patient_id', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
+        ),
+        migrations.AddField(
+            model_name='reportlinks',
+            name='visit',
+            field=models.ForeignKey(blank=True, db_column='visit_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.visits'),
         ),
         migrations.AddField(
             model_name='retentionsamples',
@@ -1041,7 +1215,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='signins',
-            constraint=models.CheckConstraint(condition=models.Q(('event__in', ['signed_in', 'password_given', 'wrong_password', 'wrong_code', 'locked', 'signed_out', 'ended', 'timed_out'])), name='sign_ins_event_is_listed'),
+            constraint=models.CheckConstraint(condition=models.Q(('event__in', ['signed_in', 'password_given', 'password_set', 'password_changed', 'wrong_password', 'wrong_code', 'locked', 'signed_out', 'ended', 'timed_out'])), name='sign_ins_event_is_listed'),
         ),
         migrations.AddConstraint(
             model_name='signins',
@@ -1437,6 +1611,78 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision', 'refused'), _negated=True), ('reason_code__isnull', False), _connector='OR'), name='proposal_rulings_refused_for_a_reason'),
         ),
         migrations.AddConstraint(
+            model_name='recallcontacts',
+            constraint=models.CheckConstraint(condition=models.Q(('way__in', ['telephone', 'visit', 'letter', 'message', 'through_physician'])), name='recall_contacts_way_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='recallcontacts',
+            constraint=models.CheckConstraint(condition=models.Q(('outcome__in', ['well', 'ill', 'died', 'declined', 'not_found', 'no_answer'])), name='recall_contacts_outcome_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='recallcontacts',
+            constraint=models.CheckConstraint(condition=models.Q(('contacted_at__isnull', False)), name='recall_contacts_are_dated'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['infection_suspected', 'late_positive', 'donor_illness', 'defect', 'cold_chain', 'label_error', 'other'])), name='recalls_kind_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['critical', 'major', 'minor'])), name='recalls_severity_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['recall', 'drill'])), name='recalls_mode_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('seconds_to_list__gte', 0)), name='recalls_seconds_to_list_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('n_units__gte', 0)), name='recalls_n_units_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('n_accounted__gte', 0)), name='recalls_n_accounted_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('n_patients__gte', 0)), name='recalls_n_patients_minimum'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('batch__isnull', True), ('donation__isnull', True), ('donor__isnull', True), ('unit__isnull', False)), models.Q(('batch__isnull', False), ('donation__isnull', True), ('donor__isnull', True), ('unit__isnull', True)), models.Q(('batch__isnull', True), ('donation__isnull', True), ('donor__isnull', False), ('unit__isnull', True)), models.Q(('batch__isnull', True), ('donation__isnull', False), ('donor__isnull', True), ('unit__isnull', True)), ('origin__isnull', False), _connector='OR'), name='recalls_start_at_one_thing'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('account__isnull', False), ('detected_at__isnull', False)), name='recalls_say_what_is_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.CheckConstraint(condition=models.Q(('closed_at__isnull', True), models.Q(('closed_by__isnull', False), ('finding__isnull', False)), _connector='OR'), name='recalls_closed_with_a_finding'),
+        ),
+        migrations.AddConstraint(
+            model_name='recalls',
+            constraint=models.UniqueConstraint(condition=models.Q(('origin__isnull', False)), fields=('origin', 'site'), name='recalls_once_for_a_centre'),
+        ),
+        migrations.AddConstraint(
+            model_name='recallpatients',
+            constraint=models.UniqueConstraint(fields=('recall', 'patient'), name='recall_patients_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='recallunits',
+            constraint=models.CheckConstraint(condition=models.Q(('stated_fate__in', ['destroyed', 'returned', 'given', 'lost'])), name='recall_units_stated_fate_is_listed'),
+        ),
+        migrations.AddConstraint(
+            model_name='recallunits',
+            constraint=models.UniqueConstraint(fields=('recall', 'unit'), name='recall_units_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='recallunits',
+            constraint=models.CheckConstraint(condition=models.Q(('stated_fate__isnull', True), models.Q(('note__isnull', False), ('stated_by__isnull', False)), _connector='OR'), name='recall_units_stated_with_a_note'),
+        ),
+        migrations.AddConstraint(
             model_name='receipts',
             constraint=models.CheckConstraint(condition=models.Q(('n_units__gte', 1)), name='receipts_n_units_minimum'),
         ),
@@ -1467,6 +1713,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='remedies',
             constraint=models.CheckConstraint(condition=models.Q(('done_on__isnull', True), models.Q(('done_by__isnull', False), ('outcome__isnull', False)), _connector='OR'), name='remedies_done_by_somebody'),
+        ),
+        migrations.AddConstraint(
+            model_name='reportlinks',
+            constraint=models.UniqueConstraint(fields=('digest',), name='report_links_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='reportlinks',
+            constraint=models.CheckConstraint(condition=models.Q(('sent_at__isnull', True), ('revoked_at__isnull', True), _connector='OR'), name='report_links_sent_or_revoked'),
+        ),
+        migrations.AddConstraint(
+            model_name='reportlinks',
+            constraint=models.CheckConstraint(condition=models.Q(('draft__isnull', True), models.Q(('revoked_at__isnull', True), ('sent_at__isnull', True)), _connector='OR'), name='report_links_keep_no_draft_when_closed'),
+        ),
+        migrations.AddConstraint(
+            model_name='reportlinks',
+            constraint=models.CheckConstraint(condition=models.Q(('sent_at__isnull', True), ('visit__isnull', False), _connector='OR'), name='report_links_sent_to_a_visit'),
         ),
         migrations.AddConstraint(
             model_name='retentionsamples',

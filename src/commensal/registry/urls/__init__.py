@@ -1,6 +1,6 @@
 """The addresses of the site, area by area. Who may open which stands in ``permissions``."""
 
-from commensal.registry.urls import accounts, bank, care, interchange, oversight, people
+from commensal.registry.urls import accounts, bank, care, interchange, oversight, people, recall
 
 urlpatterns = [
     *accounts.urlpatterns,
@@ -9,4 +9,5 @@ urlpatterns = [
     *care.urlpatterns,
     *oversight.urlpatterns,
     *interchange.urlpatterns,
+    *recall.urlpatterns,
 ]

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from commensal.bank import unit_states
 from commensal.registry.actions.custody import day_of
 from commensal.registry.people_lists import left_in_peace
+from commensal.registry.recalling import clusters_of_donors, proposals
 from commensal.registry.rows import frame_of, live_study
 from commensal.registry.scope import roles_of, seen
 from commensal.registry.views.pages import page_of, today
@@ -42,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "n_expiring": len(expiring),
             "roles": sorted(roles_of(request.user)),
             **_of_quality(request),
+            **look_back_of(request),
         },
     )
 
@@ -56,6 +58,16 @@ def _of_quality(request: HttpRequest) -> dict[str, Any]:
         .filter(closed_on__isnull=True)
         .order_by("found_on", "pk")[:20],
         "excursions": undecided.values_list("excursion", flat=True).distinct().order_by("excursion"),
+    }
+
+
+def look_back_of(request: HttpRequest) -> dict[str, Any]:
+    """Events and clusters that ask for a recall, and the recalls that are open."""
+    sites = request.sites  # type: ignore[attr-defined]
+    return {
+        "proposals": proposals(sites=sites),
+        "clusters": clusters_of_donors(sites=sites),
+        "recalls": seen(request, "recalls").filter(closed_at__isnull=True).order_by("detected_at", "pk")[:20],
     }
 
 
