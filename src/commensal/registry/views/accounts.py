@@ -174,9 +174,15 @@ def change_password(request: HttpRequest) -> HttpResponse:
     )
 
 
-class FactorForm(CodeForm):
+class FactorForm(Form):
     """The first code of a new authenticator."""
 
+    code = forms.CharField(
+        label=gettext_lazy("Code"),
+        help_text=gettext_lazy("Six digits from your authenticator."),
+        max_length=20,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
     password = _password(gettext_lazy("Your password"))
 
 
