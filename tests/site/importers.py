@@ -1,4 +1,4 @@
-"""A program that imports a file of 2,000 patients, to be killed in the middle; and one that counts what is left."""
+"""A program that imports 2,000 patients, to be killed in the middle; and one that counts what is left."""
 
 import sys
 
@@ -38,7 +38,8 @@ def import_all():
 
     def told(upload):
         made = compared(upload)
-        print("writing", flush=True)
+        sys.stdout.write("writing\n")
+        sys.stdout.flush()
         return made
 
     interchange._compared = told
@@ -52,7 +53,8 @@ def count():
 
     audit.verify()
     counts = [MODELS[t].objects.count() for t in ("patients", "sessions", "origins")]
-    print(*counts, MODELS["uploads"].objects.get().stage, "whole")
+    stage = MODELS["uploads"].objects.get().stage
+    sys.stdout.write(" ".join([*map(str, counts), stage, "whole"]))
 
 
 if __name__ == "__main__":
