@@ -41,7 +41,8 @@ def fill(connection, n: int) -> None:
         columns,
         ((f"N{i}", _donor(i % n_donors), _day(i)) for i in range(n // UNITS_OF_A_BATCH + 1)),
     )
-    _put(connection, "patients", ("patient_id", "site_id"), ((f"P{i}", "S1") for i in range(n_given // 2)))
+    columns = ("patient_id", "site_id", "arm")
+    _put(connection, "patients", columns, ((f"P{i}", "S1", "fmt") for i in range(n_given // 2)))
     columns = ("session_id", "patient_id", "administered_on", "route")
     _put(
         connection,
