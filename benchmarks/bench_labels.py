@@ -15,6 +15,7 @@ import zxingcpp
 N_LABELS = 1_000
 SECONDS = 5.0
 DPI = (300, 203)
+FORMATS = (zxingcpp.BarcodeFormat.Code128, zxingcpp.BarcodeFormat.QRCode)
 
 
 def main() -> None:
@@ -56,8 +57,8 @@ def read_back(document: bytes, *, dpi: int) -> tuple[set[str], set[str]]:
     bars, addresses = set(), set()
     for page in pypdfium2.PdfDocument(document):
         image = page.render(scale=dpi / 72, grayscale=True).to_numpy()
-        for found in zxingcpp.read_barcodes(image.squeeze()):
-            (addresses if "QR" in str(found.format) else bars).add(found.text)
+        for found in zxingcpp.read_barcodes(image.squeeze(), formats=FORMATS):
+            (addresses if found.format == zxingcpp.BarcodeFormat.QRCode else bars).add(found.text)
     return bars, addresses
 
 

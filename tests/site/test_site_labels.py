@@ -13,6 +13,7 @@ from commensal.vocabulary.materials import products
 
 pytestmark = pytest.mark.slow
 DPI = 300
+FORMATS = (zxingcpp.BarcodeFormat.Code128, zxingcpp.BarcodeFormat.QRCode)
 
 
 def read_back(document):
@@ -20,7 +21,10 @@ def read_back(document):
     found = []
     for page in pypdfium2.PdfDocument(document):
         image = page.render(scale=DPI / 72, grayscale=True).to_numpy().squeeze()
-        found += [("QR" if "QR" in str(c.format) else "bars", c.text) for c in zxingcpp.read_barcodes(image)]
+        found += [
+            ("bars" if code.format == zxingcpp.BarcodeFormat.Code128 else "QR", code.text)
+            for code in zxingcpp.read_barcodes(image, formats=FORMATS)
+        ]
     return found
 
 

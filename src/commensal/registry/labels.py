@@ -26,6 +26,8 @@ QUIET = 4
 MASK = 2
 FONT, BOLD = "Helvetica", "Helvetica-Bold"
 WIDEST_BAR = 0.38 * mm
+DOT = 72 / 300
+"""One dot of a printer of 300 dots to the inch, in points."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Sheet:
 
 SHEETS = {
     "24": Sheet("A4, 24 labels of 63.5 × 33.9 mm", 3, 8, 63.5, 33.9, 7.2, 12.9, 66.0, 33.9, 6.5),
-    "65": Sheet("A4, 65 labels of 38.1 × 21.2 mm", 5, 13, 38.1, 21.2, 4.7, 10.7, 40.6, 21.2, 4.6),
+    "65": Sheet("A4, 65 labels of 38.1 × 21.2 mm", 5, 13, 38.1, 21.2, 4.7, 10.7, 40.6, 21.2, 4.2),
 }
 
 
@@ -116,8 +118,8 @@ def label_sheets(labels: Iterable[Label], *, sheet: str = "24", n_used: int = 0)
 
 def _draw(canvas: Canvas, label: Label, plan: Sheet, *, x: float, y: float) -> None:
     """The QR code on the left, the words beside it, the bars below."""
-    margin, height = 1.5 * mm, plan.height * mm
-    bars = 0.24 * height
+    margin, height = 1.3 * mm, plan.height * mm
+    bars = 0.22 * height
     qr = height - bars - 2 * margin
     _draw_qr(canvas, label.address, x=x + margin, y=y + bars + margin, size=qr)
     left, room = x + margin + qr, plan.width * mm - qr - 2 * margin
@@ -171,8 +173,12 @@ def _fitting(text: str, font: str, points: float, room: float) -> float:
 
 
 def _draw_bars(canvas: Canvas, text: str, *, x: float, y: float, width: float, height: float) -> None:
-    """Bars as wide as the label allows; Code 128 asks for ten bar widths of white on either side."""
+    """Bars as wide as the label allows, each a whole number of the printer's dots, on the grid of the dots.
+
+    Code 128 asks for ten bar widths of white on either side. Bars between two dots were misread.
+    """
     plain = Code128(text, barWidth=1, quiet=0)
-    bar = min(WIDEST_BAR, (width - 2 * mm) / (plain.width + 20))
+    room = min(WIDEST_BAR, (width - 2 * mm) / (plain.width + 20))
+    bar = max(DOT, DOT * int(room / DOT))
     drawn = Code128(text, barWidth=bar, barHeight=height - 1.5 * mm, quiet=0)
-    drawn.drawOn(canvas, x + (width - drawn.width) / 2, y)
+    drawn.drawOn(canvas, DOT * round((x + (width - drawn.width) / 2) / DOT), y)

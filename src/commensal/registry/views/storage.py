@@ -155,7 +155,7 @@ def box(request: HttpRequest, pk: str) -> HttpResponse:
     return form_page(
         request,
         _scan_form(),
-        title=f"{row.kind.capitalize()} {row.name}",
+        title=row.name,
         button=_("Put here"),
         done=_("Placed."),
         back=reverse("equipment", args=[row.equipment_id]),
