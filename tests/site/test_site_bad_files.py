@@ -18,7 +18,7 @@ from commensal.registry.models import MODELS
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-N_SPOILT, SECONDS = 300, 20
+N_SPOILT, SECONDS = 120, 20
 MAPPING = """
 [[tables]]
 table = "patients"
@@ -60,7 +60,10 @@ def tried(universe, format_name, name, content):
 
 
 def test_whole_files_of_every_kind_would_go(universe):
-    assert {tried(universe, *seed) for seed in seeds()} == {"whole"}
+    without_dictionary = ("redcap", "a.csv")
+    found = {seed[:2]: tried(universe, *seed) for seed in seeds()}
+    assert found.pop(without_dictionary) == "unreadable"
+    assert set(found.values()) == {"whole"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -101,7 +104,7 @@ def test_kill_9_in_the_middle_leaves_all_or_nothing(tmp_path, wait):
     }
     program = [sys.executable, str(HERE / "importers.py")]
     importing = subprocess.Popen([*program, "import"], env=env, stdout=subprocess.PIPE, text=True)
-    assert importing.stdout.readline().strip() == "writing"
+    assert importing.stdout.readline().strip() == "writing", "it did not come to writing"
     time.sleep(wait)
     importing.send_signal(signal.SIGKILL)
     importing.wait()

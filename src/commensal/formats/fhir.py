@@ -30,7 +30,7 @@ from commensal.vocabulary.units import analytes
 Resource = Mapping[str, Any]
 Row = dict[str, Any]
 MAX_RESOURCES = 200_000
-MAX_DEPTH = 40
+LARGEST = 2**31 - 1
 OPTIONS = ("arm", "cohort", "indication")
 _WHOLE_DATE = re.compile(r"(\d{4})(-\d{2})?(-\d{2})?")
 
@@ -210,6 +210,8 @@ def _typed(value: Any, column: Column) -> Any:
             wanted = str
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise _FaultError(column.name, value, f"not a {column.kind.value}")
+    if isinstance(value, int | float) and not abs(value) <= LARGEST:  # neither too large nor no number
+        raise _FaultError(column.name, str(value)[:40], "not a number that can be kept")
     if column.kind is Kind.CODE and value not in codes_of(column):
         if column.codes == "routes":
             read_route(str(value))
@@ -461,6 +463,8 @@ def _quantity(resource: Resource, analyte: str) -> tuple[float | None, str | Non
     value, unit = given["value"], str(given.get("code") or given.get("unit") or "")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _FaultError("valueQuantity", value, "not a number")
+    if not abs(value) <= LARGEST:
+        raise _FaultError("valueQuantity", "", "not a number that can be kept")
     try:
         return convert(float(value), analyte=analyte, unit=unit), analytes().get(analyte).unit
     except InputError as error:
@@ -550,6 +554,8 @@ def _answered(item: Resource) -> float | None:
     value = next((first[k] for k in ("valueDecimal", "valueInteger") if k in first), None)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _FaultError(str(item.get("linkId")), value, "not a number")
+    if not abs(value) <= LARGEST:
+        raise _FaultError(str(item.get("linkId")), "", "not a number that can be kept")
     return float(value)
 
 
