@@ -41,7 +41,7 @@ OF_THE_BANK = (
     "/scan",
     "/expiry",
 )
-OF_PATIENTS = ("/patients", "/visits", "/consent", "/pairs", "/identities", "/attachments")
+OF_PATIENTS = ("/patients", "/report-links", "/visits", "/consent", "/pairs", "/identities", "/attachments")
 
 STOPS = (
     Stop("today", _("Today"), ()),

@@ -14,6 +14,7 @@ from commensal.registry.tables import (
     quality,
     recall,
     records,
+    reported,
     storage,
 )
 from commensal.study.declaration import Table
@@ -63,6 +64,7 @@ OWNED = {
         interchange,
         care,
         recall,
+        reported,
     )
     for owned in area.OWNED
 }

@@ -1,6 +1,6 @@
 """The addresses of the site, area by area. Who may open which stands in ``permissions``."""
 
-from commensal.registry.urls import accounts, bank, care, interchange, oversight, people, recall
+from commensal.registry.urls import accounts, bank, care, interchange, oversight, people, recall, reported
 
 urlpatterns = [
     *accounts.urlpatterns,
@@ -10,4 +10,5 @@ urlpatterns = [
     *oversight.urlpatterns,
     *interchange.urlpatterns,
     *recall.urlpatterns,
+    *reported.urlpatterns,
 ]
