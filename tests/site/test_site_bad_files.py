@@ -1,4 +1,4 @@
-"""Files spoilt or made to harm: no crash, no part of one imported, bounded time; kill −9 leaves all or nothing."""
+"""Files spoilt or made to harm: no crash, no half import, bounded time; kill −9 leaves all or nothing."""
 
 import os
 import random
