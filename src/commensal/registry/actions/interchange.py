@@ -20,10 +20,10 @@ from commensal.formats.mapping import read_plan
 from commensal.formats.sheets import Sheet
 from commensal.registry import staged
 from commensal.registry.actions.desk import Desk, action, checked_values
+from commensal.registry.actions.known import known_of, origin_mark
 from commensal.registry.actions.people import the_vault
 from commensal.registry.comparing import ADD, CHANGE, IMPORTED, Comparison, Known, Step, compare
 from commensal.registry.fields import attribute_name
-from commensal.registry.known import known_of, origin_mark
 from commensal.registry.models import MODELS
 from commensal.registry.scope import within
 from commensal.study.inputs import INPUTS
