@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Any
 
-from commensal.registry.actions.custody import day_of
 from commensal.registry.models import MODELS
 from commensal.registry.rows import OF_A_PATIENT, frame_of, live_study
 from commensal.study import Study
@@ -17,7 +15,7 @@ SINCE_THE_FREEZER = ("reserved", "reservation_ended", "thawed", "issued", "partl
 OF_A_DONOR = ("donations", "screenings", "consents")
 
 
-def match_study(patient: Any, *, on: date, at_hand: Iterable[str] = ()) -> Study:
+def match_study(patient: Any, *, on_day: int, at_hand: Iterable[str] = ()) -> Study:
     """Return a study of a patient's records, the units in stock at the patient's centre and their donors.
 
     Units the patient was given before are in it too: a reaction to a donor is read from them. The registry
@@ -41,7 +39,8 @@ def match_study(patient: Any, *, on: date, at_hand: Iterable[str] = ()) -> Study
         "unit_donors": parts,
         "custody": MODELS["custody"]
         .objects.filter(unit__in=keys)
-        .exclude(unit__in=taken, event__in=SINCE_THE_FREEZER),
+        .exclude(unit__in=taken, event__in=SINCE_THE_FREEZER)
+        .exclude(unit__in=taken, corrects__event__in=SINCE_THE_FREEZER),
         "holds": MODELS["holds"].objects.all(),
         "batches": MODELS["batches"].objects.filter(pk__in=units.filter(pk__in=keys).values("batch")),
         "donors": MODELS["donors"].objects.filter(pk__in=donors),
@@ -50,4 +49,4 @@ def match_study(patient: Any, *, on: date, at_hand: Iterable[str] = ()) -> Study
     frames = {table: frame_of(table, found) for table, found in rows.items()}
     of_donors = frame_of("consents", MODELS["consents"].objects.filter(donor__in=donors))
     frames["consents"] = frames["consents"].vstack(of_donors)
-    return live_study(frames, on_day=day_of(on))
+    return live_study(frames, on_day=on_day)

@@ -25,7 +25,7 @@ from commensal.registry.proposals import content_of, digest_of, frames_of, kept_
 from commensal.registry.tables.care import REFUSAL_REASONS
 from commensal.study import Study, recipient_facts
 from commensal.vocabulary import rule_set
-from commensal.vocabulary.facts import Fact, find_fact
+from commensal.vocabulary.facts import Fact, facts, find_fact
 
 TAKEN_ELSEWHERE = ("route", "indication", "evidence_status", "study_id")
 """Facts a run takes from its arguments or the patient's own row."""
@@ -41,7 +41,7 @@ def make_match(desk: Desk, *, patient: str, route: str, on: date, answers: Answe
     """
     row = desk.one("patients", patient)
     demand_treatable(patient, on=on)
-    study = match_study(row, on=on)
+    study = match_study(row, on_day=day_of(on))
     said = answers_for(row, study, on=on, bedside=answers)
     run = match(study, recipient=patient, on_day=day_of(on), route=route, answers=said)
     head = run.match_run.row(0, named=True)
@@ -65,7 +65,7 @@ def make_plan(
     """Write a care plan for one patient on one day, and keep it."""
     row = desk.one("patients", patient)
     demand_treatable(patient, on=on)
-    study = match_study(row, on=on)
+    study = match_study(row, on_day=day_of(on))
     said = answers_for(row, study, on=on, bedside=answers)
     made = plan(study, recipient=patient, on_day=day_of(on), route=route, answers=said)
     return _keep(
@@ -86,7 +86,7 @@ def make_replan(desk: Desk, *, patient: str, on: date) -> Any:
     """Show what may follow a transplant, four weeks on, and keep it."""
     row = desk.one("patients", patient)
     demand_recordable(patient, on=on, today=on)
-    made = replan(match_study(row, on=on), recipient=patient, on_day=day_of(on))
+    made = replan(match_study(row, on_day=day_of(on)), recipient=patient, on_day=day_of(on))
     return _keep(
         desk,
         patient,
@@ -203,7 +203,7 @@ def changed_since(row: Any, *, on: date) -> list[str]:
     if row.kind != "match":
         return []
     tables = frames_of(row.content, ("match_runs", "match_watch"))
-    return still_valid(tables, match_study(row.patient, on=on))
+    return still_valid(tables, match_study(row.patient, on_day=day_of(on)))
 
 
 def bedside_questions(known: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -229,4 +229,4 @@ def answers_for(patient: Any, study: Study, *, on: date, bedside: Answers | None
         )
     said = {n: v for n, v in known.items() if v is not None and own.get(n) is None}
     said |= {n: v for n, v in (bedside or {}).items() if v is not None and own.get(n) is None}
-    return {n: v for n, v in said.items() if n not in TAKEN_ELSEWHERE}
+    return {n: v for n, v in said.items() if n in facts() and n not in TAKEN_ELSEWHERE}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from commensal.registry.views import care, home, matching
+from commensal.registry.views import care, home, matching, procedure, safety
 
 urlpatterns = [
     path("", home.home, name="today"),
@@ -16,6 +16,22 @@ urlpatterns = [
     path("proposals/<str:pk>/sign", matching.sign_proposal, name="sign-proposal"),
     path("proposals/<str:pk>/refuse", matching.refuse_proposal, name="refuse-proposal"),
     path("proposals/<str:pk>/reserve", matching.reserve_ranked, name="reserve-ranked"),
+    path("patients/<str:pk>/plan-sessions", procedure.plan_sessions, name="plan-sessions"),
+    path("patients/<str:pk>/cancel-planned", procedure.cancel_planned, name="cancel-planned"),
+    path("patients/<str:pk>/check", procedure.new_check, name="new-check"),
+    path("checklists/<str:pk>/", procedure.checklist, name="checklist"),
+    path("checklists/<str:pk>/give", procedure.give_units, name="give-units"),
+    path("sessions/<str:pk>/", procedure.session, name="session"),
+    path("sessions/<str:pk>/observe", procedure.observe, name="observe"),
+    path("sessions/<str:pk>/close", procedure.close_session, name="close-session"),
+    path("patients/<str:pk>/adverse-event", safety.report_event, name="report-event"),
+    path("adverse_events/", safety.events, name="events"),
+    path("adverse_events/<str:pk>/", safety.event, name="event"),
+    path("adverse_events/<str:pk>/follow", safety.follow_event, name="follow-event"),
+    path("adverse_events/<str:pk>/judge", safety.judge_event, name="judge-event"),
+    path("adverse_events/<str:pk>/sent", safety.record_report, name="record-report"),
+    path("adverse_events/<str:pk>/report", safety.printed, name="printed-event"),
+    path("clocks", safety.set_jurisdiction, name="set-jurisdiction"),
     path("visits/<str:pk>/", care.visit, name="visit"),
     path("visits/<str:pk>/instrument", care.choose_instrument, name="choose-instrument"),
     path("visits/<str:pk>/assess/<str:code>", care.assess, name="assess"),

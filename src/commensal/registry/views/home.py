@@ -11,6 +11,7 @@ from django.shortcuts import render
 
 from commensal.bank import unit_states
 from commensal.registry.actions.custody import day_of
+from commensal.registry.actions.safety import duties_of
 from commensal.registry.people_lists import left_in_peace
 from commensal.registry.recalling import clusters_of_donors, proposals
 from commensal.registry.rows import frame_of, live_study
@@ -18,6 +19,7 @@ from commensal.registry.scope import roles_of, seen
 from commensal.registry.views.pages import page_of, today
 from commensal.registry.worklists import Followed, due_visits
 
+EVENTS = 200
 IN_STOCK = ("processed", "stored", "released", "reserved", "thawed")
 
 
@@ -43,6 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "n_expiring": len(expiring),
             "roles": sorted(roles_of(request.user)),
             **_of_quality(request),
+            **_of_care(request),
             **look_back_of(request),
         },
     )
@@ -68,6 +71,25 @@ def look_back_of(request: HttpRequest) -> dict[str, Any]:
         "proposals": proposals(sites=sites),
         "clusters": clusters_of_donors(sites=sites),
         "recalls": seen(request, "recalls").filter(closed_at__isnull=True).order_by("detected_at", "pk")[:20],
+    }
+
+
+def _of_care(request: HttpRequest) -> dict[str, Any]:
+    """What waits at the bedside: reports that clocks ask for, planned sessions, patients under observation.
+
+    Of the events whose clock was started, the latest are looked at; the list of events has all.
+    """
+    on = today()
+    known = seen(request, "adverse_events").exclude(is_serious=False).filter(aware_at__isnull=False)
+    events = list(known.order_by("-aware_at").values_list("pk", flat=True)[:EVENTS])
+    open_ones = {"session__isnull": True, "cancelled_on__isnull": True}
+    soon = seen(request, "planned_sessions").filter(due_on__lte=on + timedelta(days=7), **open_ones)
+    closed = seen(request, "session_closings").values("session")
+    observed = seen(request, "session_checks").exclude(session__in=closed)
+    return {
+        "reports": [duty for duty in duties_of(events) if not duty.is_reported][:20],
+        "planned": soon.order_by("due_on", "pk")[:20],
+        "observed": observed.select_related("session").order_by("session__administered_at")[:20],
     }
 
 
