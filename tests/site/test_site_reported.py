@@ -47,8 +47,7 @@ def test_answers_are_kept_at_every_page_sent_once_and_land_as_a_visit(universe):
     visit = MODELS["visits"].objects.get(patient=patient)
     assert (visit.visit, visit.mode, visit.status) == ("M3", "questionnaire", "attended")
     assert visit.visited_on == timezone.localdate()
-    closed = phone.get(address)
-    assert (closed.status_code, "have been sent" in closed.content.decode()) == (410, True)
+    assert "have been sent" in phone.get(f"{address}?page=1").content.decode()
     assert answer(phone, address, page=1, pain="9").status_code == 410
     assert phone.post(address, {"do": "send"}).status_code == 410
     assert len(rows_of(patient)) == 2

@@ -30,7 +30,7 @@ from commensal.errors import CommensalError, InputError, RefusedError
 from commensal.registry import audit
 from commensal.registry.files import ATTACHMENTS
 from commensal.registry.models import MODELS, Audit, Membership
-from commensal.registry.site import KEY_FILES, KEYS
+from commensal.registry.vault import KEY_FILES, KEYS
 from commensal.study.folder import move_into_place, new_folder
 
 MANIFEST, SQLITE, ARCHIVE = "manifest.json", "registry.sqlite3", "registry.pgdump"

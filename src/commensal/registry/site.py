@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 SETTINGS = "commensal.registry.settings"
 FIRST = "admin"
-KEYS, KEY_FILES = "keys", ("vault_key", "secret_key")
-"""Folder of a backup in which the keys lie, if they do, and their files."""
 
 
 def open_registry(data_dir: Path | str | None = None) -> None:
@@ -40,6 +38,8 @@ def open_registry(data_dir: Path | str | None = None) -> None:
 
 def _put_back_keys(folder: Path, data_dir: Path | str | None) -> None:
     """Put back the keys a backup holds before the settings make new ones; never over a key that is there."""
+    from commensal.registry.vault import KEY_FILES, KEYS
+
     target = Path(data_dir or os.environ.get("COMMENSAL_REGISTRY", "commensal-registry")).absolute()
     for name in KEY_FILES:
         if (folder / KEYS / name).exists() and not (target / name).exists():

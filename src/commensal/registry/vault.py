@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from commensal.errors import CommensalError
 
 KEY_FILE, KEY_NAME = "vault_key", "COMMENSAL_VAULT_KEY"
+KEYS, KEY_FILES = "keys", (KEY_FILE, "secret_key")
+"""Folder of a backup in which the registry's keys lie, if they do, and their files."""
 BYTES = 32
 
 

@@ -33,7 +33,9 @@ def answers(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(request, "unknown", status=404)
     state = reported.state_of(link)
     if state not in ("open", "begun"):
-        return _closed(request, "sent" if state == "sent" else "closed", status=410)
+        if state == "sent":
+            return _closed(request, "sent", status=410 if request.method == "POST" else 200)
+        return _closed(request, "closed", status=410)
     pages = reported.asked_by(link)
     number = _page_number(request, len(pages))
     if request.method == "POST" and request.POST.get("do") == "send":
@@ -137,7 +139,7 @@ def _closed(request: HttpRequest, why: str, *, status: int) -> HttpResponse:
         "closed": (_("This link is closed"), _("It can no longer be used. Your centre can help you.")),
     }
     title, said = words[why]
-    shown = {"title": title, "said": said, "is_sent": why == "sent"}
+    shown = {"title": title, "said": said}
     return _private(render(request, "registry/answers_closed.html", shown, status=status))
 
 
