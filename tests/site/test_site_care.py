@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.urls import reverse
 from universe import READY, TODAY
 
 from commensal.errors import InputError, RefusedError, SafetyError
@@ -232,8 +233,6 @@ def test_an_unanswered_seriousness_stays_unknown(given):
 
 
 def test_the_pages_of_care_open_and_a_blind_judge_sees_no_causality(event, client):
-    from django.urls import reverse
-
     universe, row = event
     dora = universe.person("dora", "S1", "physician")
     client.force_login(dora)
@@ -254,17 +253,3 @@ def test_the_pages_of_care_open_and_a_blind_judge_sees_no_causality(event, clien
     assert client.post(reverse("judge-event", args=[row.pk]), said).status_code == 302
     assert "probable" in client.get(reverse("event", args=[row.pk])).content.decode()
     assert client.get(reverse("events")).status_code == 200
-
-
-def test_a_check_and_a_session_are_made_in_the_browser_s_own_words(ready, client):
-    from django.urls import reverse
-
-    universe, unit, patient = ready
-    client.force_login(universe.ann)
-    answer = client.post(
-        reverse("new-check", args=[patient.pk]), {"units": [unit.pk], "route": "colonoscopy"}
-    )
-    assert answer.status_code == 302, answer.content.decode()
-    page = client.get(answer.url).content.decode()
-    assert "blocked" in page
-    assert MODELS["checklists"].objects.get().outcome == "blocked"
