@@ -11,7 +11,7 @@ from commensal.registry.actions import care, custody
 from commensal.registry.actions.accounts import close_account
 from commensal.registry.forms import make_form
 from commensal.registry.models import MODELS
-from commensal.registry.worklists import Followed, due_visits
+from commensal.registry.worklists import Followed, closed_patients, due_visits
 from commensal.study.inputs import INPUTS
 
 pytestmark = pytest.mark.slow
@@ -192,3 +192,11 @@ def followed(days, **more):
 )
 def test_what_is_due_depends_on_dates_and_records(patient, expected):
     assert sorted(d.visit for d in due_visits([patient], on=TODAY)) == sorted(expected)
+
+
+def test_the_dead_the_lost_and_the_withdrawn_are_left_in_peace():
+    row = {"patient_id": "P1", "withdrawal_level": None}
+    assert closed_patients([{**row, "kind": "death"}])
+    assert closed_patients([{**row, "kind": "withdrawal", "withdrawal_level": "W2"}])
+    assert not closed_patients([{**row, "kind": "withdrawal", "withdrawal_level": "W1"}])
+    assert not closed_patients([{**row, "kind": "last_contact"}])

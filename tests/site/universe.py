@@ -4,32 +4,14 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.contrib.auth import get_user_model
 
-from commensal.registry.actions import accounts, bench, care, material, records, storage
+from commensal.registry.actions import accounts, care, material
 from commensal.registry.audit import acting
-from commensal.registry.eligibility import asked_facts
 from commensal.registry.forms import questions
 from commensal.registry.models import MODELS, Membership
 
 PASSWORD = "correct horse battery"
 TODAY = date(2026, 6, 1)
 DONATED = TODAY - timedelta(days=58)
-LABORATORY = {
-    "neutrophils": 4000.0,
-    "lymphocytes": 2000.0,
-    "albumin": 40.0,
-    "body_mass": 70.0,
-    "body_height": 1.7,
-}
-IN_FAVOUR = {"n_cdi_recurrences": 3.0, "enteral_calories_percent": 100.0, "can_swallow_test_capsule": True}
-READY = {
-    "hours_since_antibiotic": 48.0,
-    "days_on_cdi_antibiotic": 12.0,
-    "is_bowel_prepared": True,
-    "has_baseline_tests": True,
-    "has_baseline_samples_stored": True,
-    "can_be_pregnant": False,
-}
-"""What is asked at the bedside before a session, answered in its favour."""
 
 
 class Universe:
@@ -135,16 +117,12 @@ class Universe:
             )
         return units[0]
 
-    def decide(self, donor):
-        """A physician's decision that a donor is eligible."""
-        material.set_donor_status(
-            by=self.ann, donor=donor.pk, status="eligible", on=TODAY, reason="screening complete"
-        )
-
     def released_unit(self):
         donor = self.donor()
         self.screen(donor)
-        self.decide(donor)
+        material.set_donor_status(
+            by=self.ann, donor=donor.pk, status="eligible", on=TODAY, reason="screening complete"
+        )
         unit = self.unit(donor)
         material.release_unit(by=self.ann, unit=unit.pk, signer=self.quinn, on=TODAY)
         return MODELS["units"].objects.get(pk=unit.pk)
@@ -163,67 +141,3 @@ class Universe:
     def session(self, patient, unit, *, on=TODAY, by=None, **values):
         values = {"route": "colonoscopy", **values}
         return care.add_session(by=by or self.ann, patient=patient.pk, unit=unit.pk, on=on, **values)
-
-    def donation(self, donor, *, by=None, **values):
-        """An accepted donation of 100 g, eight in the morning."""
-        passed = datetime(DONATED.year, DONATED.month, DONATED.day, 8, tzinfo=UTC)
-        known = {
-            "donated_on": DONATED,
-            "passed_at": passed,
-            "stool_mass_grams": 100.0,
-            "bristol_type": 4,
-            "is_questionnaire_clean": True,
-            "is_accepted": True,
-        }
-        return material.add_donation(by=by or self.ann, donor=donor.pk, **{**known, **values})
-
-    def batch(self, donations, *, by=None, n=1, site="S1", **more):
-        """A frozen batch of donations (donation → grams)."""
-        frozen = datetime(DONATED.year, DONATED.month, DONATED.day, 12, tzinfo=UTC)
-        return bench.make_batch(
-            by=by or self.ann,
-            site_id=site,
-            donations=donations,
-            n_units=n,
-            batch={
-                "product": "frozen_suspension",
-                "produced_on": DONATED,
-                "frozen_at": frozen,
-                "is_quality_passed": True,
-            },
-            unit={
-                "product": "frozen_suspension",
-                "release_pathway": "bookend",
-                "dose_grams": 50.0,
-                "produced_on": DONATED,
-                "expires_on": DONATED + timedelta(days=180),
-            },
-            **more,
-        )
-
-    def freezer(self, *, by=None, site="S1", name="Freezer 1", kind="freezer"):
-        """A freezer with one box of four positions."""
-        by = by or self.ann
-        row = bench.add_equipment(by=by, site_id=site, kind=kind, name=name, warmest_celsius=-60.0)
-        box = storage.add_places(by=by, equipment=row.pk, kind="box", names=["Box 1"], n_rows=2, n_columns=2)
-        return row, box[0]
-
-    def eligible_patient(self, *, by=None, site="S1"):
-        """A patient of whom everything the rules ask is known, in favour of treatment."""
-        by = by or self.ann
-        known = {"sex": "male", "born_on": date(1980, 1, 1), "indication": "rcdi", "arm": "fmt"}
-        known |= {"cohort": "prospective", "anaphylactic_allergens": "none", "cmv_igg": "positive"}
-        row = care.add_patient(by=by, site_id=site, ebv_igg="positive", **known)
-        add = {"by": by, "patient": row.pk}
-        for analyte, value in LABORATORY.items():
-            lab = {"analyte": analyte, "value": value, "collected_on": TODAY}
-            care.add_record(**add, table="lab_results", values=lab)
-        signed = {"type": "informed_signed", "signed_on": TODAY}
-        care.add_record(**add, table="consents", values=signed)
-        records.review_medication(**add, on=TODAY, is_complete=True)
-        records.grade_immunocompromise(**add, grade="none", reason="no finding")
-        row = MODELS["patients"].objects.get(pk=row.pk)
-        asked = {fact.code: fact.kind for fact in asked_facts()}
-        answers = {name: False for name, kind in asked.items() if kind == "boolean"} | IN_FAVOUR
-        records.answer_facts(**add, on=TODAY, answers={n: a for n, a in answers.items() if n in asked})
-        return row

@@ -1,10 +1,8 @@
 """The fold of a unit's events, and what may follow."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from commensal.bank import Event, advance, fold, not_givable, not_issuable
+from commensal.bank import Event, advance, fold, not_issuable
 from commensal.errors import InputError, RefusedError
 
 
@@ -143,70 +141,3 @@ def test_what_may_be_issued(words, changed, reason):
     asked = {"pathway": "bookend", "hold": "none", "expires_day": 20, "on_day": 10, **changed}
     found = not_issuable(state, **asked)
     assert (reason in found) if reason else found == ""
-
-
-# --- the clock of thawed material
-
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-
-
-def thawed(at):
-    told = [*events("received", "released"), Event("T", "thawed", day=3, at=at)]
-    return fold(told, pathway="external_product")
-
-
-@pytest.mark.parametrize(
-    ("hours", "reason"),
-    [
-        (0, ""),
-        (5.99, ""),
-        (6, ""),
-        (6.01, "to be used by 18:00"),
-        (23, "to be used by"),
-        (-0.1, "to be used by"),
-    ],
-)
-def test_thawed_material_may_be_issued_for_six_hours(hours, reason):
-    at = NOON + timedelta(hours=hours)
-    found = not_issuable(
-        thawed(NOON), pathway="external_product", hold="none", expires_day=99, on_day=3, at=at
-    )
-    assert (reason in found) if reason else found == ""
-
-
-def test_a_clock_nobody_started_has_run_out():
-    asked = {"pathway": "external_product", "hold": "none", "expires_day": 99}
-    assert "not recorded" in not_issuable(thawed(None), **asked, on_day=3, at=NOON)
-    assert not_issuable(thawed(None), **asked, on_day=3) == ""
-    assert not_issuable(thawed(None), **asked, on_day=4) == "thawed on an earlier day"
-
-
-def test_a_second_thaw_does_not_wind_the_clock_up():
-    told = [
-        *events("received", "released"),
-        Event("T1", "thawed", day=3, at=NOON),
-        Event("I", "issued", day=3, patient_id="P1"),
-        Event("T2", "thawed", day=3, at=NOON + timedelta(hours=5)),
-    ]
-    assert fold(told, pathway="external_product").use_by == NOON + timedelta(hours=6)
-
-
-def test_what_was_issued_goes_to_that_patient_alone_and_in_time():
-    told = [
-        *events("received", "released"),
-        Event("T", "thawed", day=3, at=NOON),
-        Event("I", "issued", day=3, patient_id="P1"),
-    ]
-    state = fold(told, pathway="external_product")
-    asked = {"pathway": "external_product", "expires_day": 99, "on_day": 3}
-    hour = timedelta(hours=1)
-    assert not_givable(state, **asked, hold="none", patient_id="P1", at=NOON + hour) == ""
-    assert "issued to P1" in not_givable(state, **asked, hold="none", patient_id="P2", at=NOON + hour)
-    assert "on hold" in not_givable(state, **asked, hold="recall", patient_id="P1", at=NOON + hour)
-    assert "to be used by" in not_givable(state, **asked, hold="none", patient_id="P1", at=NOON + 7 * hour)
-
-
-def test_a_reserved_unit_may_be_moved_and_stays_reserved():
-    told = [*events("received", "released"), Event("R", "reserved", day=2, patient_id="P1")]
-    state = fold([*told, Event("M", "stored", day=2)], pathway="external_product")
-    assert (state.custody, state.reserved_for, state.faults) == ("reserved", "P1", ())

@@ -1,7 +1,6 @@
 """Custody of material: donation, batch, unit, patient; release, expiry, trace, recall."""
 
-from commensal.bank.custody import Event, Exposure, UnitState, advance, fold, not_givable, not_issuable
-from commensal.bank.pooling import shares
+from commensal.bank.custody import Event, Exposure, UnitState, advance, fold, not_issuable
 from commensal.bank.release import Criterion, ReleaseDecision, release_decision
 from commensal.bank.stock import unit_states
 from commensal.bank.trace import Trace, exposures, trace
@@ -16,10 +15,8 @@ __all__ = [
     "advance",
     "exposures",
     "fold",
-    "not_givable",
     "not_issuable",
     "release_decision",
-    "shares",
     "trace",
     "unit_states",
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
 from commensal.errors import InputError, RefusedError, nearest
 from commensal.study.inputs import CUSTODY_EVENTS
@@ -17,8 +16,6 @@ from commensal.study.inputs import CUSTODY_EVENTS
 ADMINISTRATIONS = ("partly_administered", "administered")
 WHOLE = 1.0
 ROUNDING = 1e-9
-THAW_LIMIT = timedelta(hours=6)
-"""Thawed material is used within six hours and never frozen again (CN20)."""
 
 _ENDS = {"expired": "expired", "wasted": "wasted", "destroyed": "destroyed"}
 _WASTE = {"wasted": "wasted", "destroyed": "destroyed"}
@@ -38,13 +35,7 @@ NEXT: dict[str, dict[str, str]] = {
         "shipped": "shipped",
         **_ENDS,
     },
-    "reserved": {
-        "stored": "reserved",
-        "reservation_ended": "released",
-        "thawed": "thawed",
-        "issued": "issued",
-        **_ENDS,
-    },
+    "reserved": {"reservation_ended": "released", "thawed": "thawed", "issued": "issued", **_ENDS},
     "shipped": {"received": "stored", **_WASTE},
     "thawed": {"issued": "issued", **_ENDS},
     "issued": {
@@ -71,8 +62,7 @@ the freezer, and returned material is never issued again (CN2020: no refreezing;
 
 @dataclass(frozen=True)
 class Event:
-    """One custody event of one unit. ``day`` is a study day, ``at`` its moment where it is known;
-    ``fraction`` the part of the unit given."""
+    """One custody event of one unit. ``day`` is a study day; ``fraction`` the part of the unit given."""
 
     event_id: str
     event: str
@@ -83,7 +73,6 @@ class Event:
     corrects: str | None = None
     recorded_by: str | None = None
     signed_by: str | None = None
-    at: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.event not in CUSTODY_EVENTS:
@@ -126,7 +115,6 @@ class UnitState:
     custody: str = "none"
     is_released: bool = False
     is_thawed: bool = False
-    thawed_at: datetime | None = None
     fraction_left: float = WHOLE
     reserved_for: str | None = None
     given_to: str | None = None
@@ -136,11 +124,6 @@ class UnitState:
     last_event_id: str | None = None
     recorded: frozenset[str] = field(default=frozenset(), repr=False)
     before: UnitState | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def use_by(self) -> datetime | None:
-        """Moment by which a thawed unit is to be used; null where it is not thawed or nobody knows when."""
-        return None if self.thawed_at is None else self.thawed_at + THAW_LIMIT
 
 
 def fold(events: Iterable[Event], *, pathway: str) -> UnitState:
@@ -215,7 +198,6 @@ def _applied(state: UnitState, event: Event, *, fault: str) -> UnitState:
         custody="released" if event.event == "received" and state.is_released else custody,
         is_released=(state.is_released or event.event == "released") and event.event != "returned",
         is_thawed=state.is_thawed or event.event == "thawed",
-        thawed_at=event.at if event.event == "thawed" and not state.is_thawed else state.thawed_at,
         fraction_left=state.fraction_left,
         reserved_for=_reserved_for(state, event),
         given_to=_given_to(state, event),
@@ -239,7 +221,7 @@ def _resulting(event: Event) -> str:
 def _reserved_for(state: UnitState, event: Event) -> str | None:
     if event.event == "reserved":
         return event.patient_id
-    return state.reserved_for if event.event in ("thawed", "stored") else None
+    return state.reserved_for if event.event == "thawed" else None
 
 
 def _given_to(state: UnitState, event: Event) -> str | None:
@@ -284,74 +266,30 @@ def not_issuable(
     expires_day: int | None,
     on_day: int,
     patient_id: str | None = None,
-    at: datetime | None = None,
 ) -> str:
     """Say why a unit may not be issued on a day (to a patient), or return '' where it may.
 
     Unknown is never issuable: without a recorded release or expiry the answer is no. The last day
-    (``expires_day``) is included. ``at`` is the moment, for the clock of a thawed unit; without it only the
-    day of thawing counts.
+    (``expires_day``) is included.
     """
-    if reason := _barred(state, pathway=pathway, hold=hold):
-        return reason
-    if "issued" not in NEXT[state.custody]:
-        return f"custody is {state.custody}"
-    if reason := _too_late(state, expires_day=expires_day, on_day=on_day, at=at):
-        return reason
-    if any(not exposure.is_taken_back for exposure in state.exposures):
-        return "part of the unit was given already"
-    if state.reserved_for and state.reserved_for != patient_id:
-        return f"reserved for {state.reserved_for}"
-    return ""
-
-
-def not_givable(
-    state: UnitState,
-    *,
-    pathway: str,
-    hold: str,
-    expires_day: int | None,
-    on_day: int,
-    patient_id: str,
-    at: datetime | None = None,
-) -> str:
-    """Say why a unit that was issued may not be given to a patient on a day, or return '' where it may.
-
-    What is left of a unit may go to the same patient only, and no later than its clocks allow.
-    """
-    if reason := _barred(state, pathway=pathway, hold=hold):
-        return reason
-    if "administered" not in NEXT[state.custody]:
-        return f"custody is {state.custody}"
-    if state.given_to is not None and state.given_to != patient_id:
-        return f"issued to {state.given_to}"
-    return _too_late(state, expires_day=expires_day, on_day=on_day, at=at)
-
-
-def _barred(state: UnitState, *, pathway: str, hold: str) -> str:
     if pathway == "historical":
         return "historical material: recorded for the trace, never issued"
     if hold != "none":
         return f"on hold: {hold}"
     if state.faults:
         return f"the custody record has a fault: {state.faults[0]}"
-    return ""
-
-
-def _too_late(state: UnitState, *, expires_day: int | None, on_day: int, at: datetime | None) -> str:
-    """Say which clock has run out, or return ''. A clock nobody started counts as run out."""
+    if "issued" not in NEXT[state.custody]:
+        return f"custody is {state.custody}"
     if not state.is_released:
         return "not released"
     if expires_day is None:
         return "the expiry date is unknown"
     if on_day > expires_day:
         return "expired"
-    if not state.is_thawed:
-        return ""
-    if at is None:
-        return "" if state.last_day == on_day else "thawed on an earlier day"
-    if state.thawed_at is None or state.use_by is None:
-        return "thawed at a moment that is not recorded"
-    if not state.thawed_at <= at <= state.use_by:
-        return f"thawed at {state.thawed_at:%Y-%m-%d %H:%M} UTC, to be used by {state.use_by:%H:%M} UTC"
+    if state.is_thawed and state.last_day != on_day:
+        return "thawed on an earlier day"
+    if any(not exposure.is_taken_back for exposure in state.exposures):
+        return "part of the unit was given already"
+    if state.reserved_for and state.reserved_for != patient_id:
+        return f"reserved for {state.reserved_for}"
     return ""

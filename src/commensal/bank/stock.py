@@ -22,7 +22,6 @@ _RECORDED = (
     "corrects",
     "recorded_by",
     "signed_by",
-    "occurred_at",
 )
 
 # From here on a table is read whole and then filtered: a query that names every value is slower.

@@ -113,10 +113,7 @@ def simulate(
 @app.command("import", epilog="Example: commensal import tidy published-study/ --out study/")
 def import_(
     format_name: Annotated[
-        str,
-        typer.Argument(
-            metavar="FORMAT", help="tidy, biom, qza, metaphlan, samestr, table, redcap, fhir or odm."
-        ),
+        str, typer.Argument(metavar="FORMAT", help="tidy, biom, qza, metaphlan, samestr or table.")
     ],
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File or folder to read.")],
     out: Out,
@@ -124,8 +121,7 @@ def import_(
         Path | None,
         typer.Option(
             help="TOML file. For table, where it is required: which column of the sheet is which column of "
-            "the study (redcap and odm may have one too). For the others: what the files do not say "
-            "themselves (abundance, assay, metadata; for fhir arm, cohort and indication)."
+            "the study. For the others: what the files do not say themselves (abundance, assay, metadata)."
         ),
     ] = None,
 ) -> None:

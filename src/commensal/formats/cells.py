@@ -16,7 +16,6 @@ from commensal.study.lists import codes_of
 from commensal.vocabulary import find_indication, read_route, refuse_parenteral
 
 EARLIEST, LATEST = 1900, 2100
-EXAMPLE = dt.date(2026, 1, 31)
 _TRUE = ("1", "true", "yes", "y", "t", "是")
 _FALSE = ("0", "false", "no", "n", "f", "否")
 # A date cell of a workbook is written out with the time of midnight.
@@ -88,8 +87,7 @@ def _date(text: str, cell: Cell) -> dt.date:
         else:
             value = dt.datetime.strptime(text, cell.date_format).date()  # noqa: DTZ007 -- a date has no zone
     except ValueError as error:
-        example = EXAMPLE.strftime(cell.date_format)
-        raise InputError("not a date", expected=f"a date like {example}") from error
+        raise InputError("not a date", expected=f"a date like {cell.date_format}") from error
     if not EARLIEST <= value.year <= LATEST:
         raise InputError(f"the year {value.year}", expected=f"{EARLIEST} to {LATEST}")
     return value

@@ -9,14 +9,11 @@ from typing import Any
 
 from commensal.errors import InputError, OutputExistsError, nearest
 from commensal.formats.biom_tables import read_biom
-from commensal.formats.fhir import read_fhir
 from commensal.formats.files import read_text
 from commensal.formats.imported import Imported
 from commensal.formats.metaphlan import read_metaphlan
-from commensal.formats.odm import read_odm
 from commensal.formats.qza import read_qza
 from commensal.formats.records import read_records
-from commensal.formats.redcap_study import read_redcap
 from commensal.formats.samestr import read_samestr
 from commensal.formats.tidy import read_tidy
 from commensal.study import Study, study_of
@@ -29,9 +26,6 @@ _READERS: dict[str, Callable[..., Imported]] = {
     "metaphlan": read_metaphlan,
     "samestr": read_samestr,
     "table": read_records,
-    "redcap": read_redcap,
-    "odm": read_odm,
-    "fhir": read_fhir,
 }
 FORMATS = tuple(_READERS)
 

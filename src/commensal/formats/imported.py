@@ -19,8 +19,6 @@ from commensal.formats.sheets import Sheet
 from commensal.study import INPUTS, Manifest, Study, write_study
 from commensal.study.conform import conform
 
-PLACE = "@row"
-
 
 @dataclass(frozen=True)
 class Imported:
@@ -47,19 +45,6 @@ class Draft:
     sources: dict[str, bytes] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    places: dict[str, list[int]] = field(default_factory=dict)
-
-    def add_rows(self, table: str, frame: pl.DataFrame, *, places: list[int], is_distinct: bool) -> None:
-        """Add rows of a table; ``places`` are the rows of the source. Rows that say the same may be one."""
-        placed = frame.with_columns(pl.Series(PLACE, places, dtype=pl.Int64))
-        if table in self.frames:
-            before = pl.Series(PLACE, self.places[table], dtype=pl.Int64)
-            placed = pl.concat([self.frames[table].with_columns(before), placed], how="diagonal")
-        names = [c for c in placed.columns if c != PLACE]
-        if is_distinct:
-            placed = placed.unique(subset=names, keep="first", maintain_order=True)
-        self.places[table] = placed[PLACE].to_list()
-        self.frames[table] = placed.select(names)
 
     def finish(self, manifest: Manifest) -> Imported:
         """Check the tables against their declarations and hand them over; raise if anything is wrong."""

@@ -39,15 +39,6 @@ def read_records(source: Path, *, mapping: Mapping[str, Any] | None = None) -> I
             expected="which column of the sheet is which column of which table",
             do='write a TOML file: [[tables]], table = "patients", columns = { patient_id = "…", arm = "…" }',
         )
-    draft, manifest = draft_records(source, mapping=mapping)
-    return draft.finish(manifest)
-
-
-def draft_records(source: Path, *, mapping: Mapping[str, Any]) -> tuple[Draft, Manifest]:
-    """Read a sheet by a mapping and hand over what was read with its faults: nothing is raised for a cell.
-
-    ``places`` of the draft says which row of the sheet each row of a table comes from.
-    """
     plan, draft = read_plan(mapping), Draft(source.name)
     sheet = read_sheet(
         source,
@@ -58,19 +49,15 @@ def draft_records(source: Path, *, mapping: Mapping[str, Any]) -> tuple[Draft, M
         sheet=plan.sheet,
     )
     draft.sources[source.name] = read_bytes(source)
-    return draft, read_by_plan(sheet, plan, draft)
-
-
-def read_by_plan(sheet: Sheet, plan: Plan, draft: Draft) -> Manifest:
-    """Read a sheet's rows into the draft's tables and return the manifest of what was read."""
     _check_routes(sheet, plan, draft)
     used = _used_columns(sheet, plan, draft)
     _note_unused(sheet, used, draft)
     for target in plan.targets:
         if all(c in sheet for c in target.reads):
             _add_table(sheet, target, draft)
-    origin = plan.origin or f"table {sheet.name}"
-    return Manifest(origin=origin, clock=plan.clock, data_cut_day=plan.data_cut_day, notes=plan.notes)
+    origin = plan.origin or f"table {source.name}"
+    manifest = Manifest(origin=origin, clock=plan.clock, data_cut_day=plan.data_cut_day, notes=plan.notes)
+    return draft.finish(manifest)
 
 
 def _missing(plan: Plan) -> tuple[str, ...]:
@@ -142,13 +129,13 @@ def _check_routes(sheet: Sheet, plan: Plan, draft: Draft) -> None:
 def _add_table(sheet: Sheet, target: Target, draft: Draft) -> None:
     rows = [r for row in _rows(sheet, target) for r in _expanded(sheet, row, target, draft.problems)]
     reader = _Reader(sheet.name, target, draft.problems)
-    made = [(row[0], cells) for row in rows if (cells := reader.read(row)) is not None]
+    made = [cells for row in rows if (cells := reader.read(row)) is not None]
     names = [c for c in target.table.names if c in reader.columns]
     schema = {c: target.table[c].storage for c in names}
-    frame = pl.DataFrame([{c: cells.get(c) for c in names} for _, cells in made], schema=schema)
-    draft.add_rows(
-        target.table.name, frame, places=[number for number, _ in made], is_distinct=target.is_distinct
-    )
+    frame = pl.DataFrame([{c: cells.get(c) for c in names} for cells in made], schema=schema)
+    before = draft.frames.get(target.table.name)
+    frame = frame if before is None else pl.concat([before, frame], how="diagonal")
+    draft.frames[target.table.name] = frame.unique(maintain_order=True) if target.is_distinct else frame
 
 
 def _rows(sheet: Sheet, target: Target) -> list[Row]:

@@ -22,7 +22,7 @@ GONE = ("administered", "partly_administered", "rejected", "returned", "wasted",
 BARS = {
     "the custody record has a fault": "faulty_record",
     "custody is": "not_in_store",
-    "thawed": "thawed_earlier",
+    "thawed on an earlier day": "thawed_earlier",
     "part of the unit was given": "given_before",
     "used in session": "given_before",
     "reserved for": "reserved",

@@ -84,18 +84,12 @@ def _tell_postgresql(actor: str, reason: str) -> None:
             )
 
 
-def remove(connection: BaseDatabaseWrapper) -> None:
-    """Take every trigger away, for the length of a transaction that puts them back (``install``)."""
-    with connection.cursor() as cursor:
-        for statement in triggers.drop_statements(connection.vendor, _present(connection)):
-            cursor.execute(statement)
-
-
 def install(connection: BaseDatabaseWrapper) -> None:
     """Put every trigger in place, dropping older ones of the same name."""
-    remove(connection)
     tables = _present(connection)
     with connection.cursor() as cursor:
+        for statement in triggers.drop_statements(connection.vendor, tables):
+            cursor.execute(statement)
         for statement in triggers.create_statements(connection.vendor, tables):
             cursor.execute(statement)
 
@@ -124,22 +118,22 @@ def demand_whole(connection: BaseDatabaseWrapper) -> None:
         )
 
 
-def head(*, connection: Any = default_connection) -> Head:
+def head() -> Head:
     """Return the last sealed row; seq 0 where nothing was recorded yet."""
-    with connection.cursor() as cursor:
+    with default_connection.cursor() as cursor:
         cursor.execute("select seq, digest from audit order by seq desc limit 1")
         row = cursor.fetchone()
     return Head(*row) if row else Head(0, triggers.GENESIS)
 
 
-def verify(*, known: Head | None = None, connection: Any = default_connection) -> int:
+def verify(*, known: Head | None = None) -> int:
     """Recompute every seal and return the number of rows.
 
     Refuses (AuditBrokenError) a row that was changed, left out or added, and, given a ``known`` head from an
     earlier day, a trail whose end was cut off or rewritten.
     """
     previous, seq, is_known_seen = triggers.GENESIS, 0, known is None or known.seq == 0
-    with connection.cursor() as cursor:
+    with default_connection.cursor() as cursor:
         cursor.execute(f"select {', '.join(COLUMNS)} from audit order by seq")  # noqa: S608  own names
         for row in _chunks(cursor):
             entry = dict(zip(COLUMNS, row, strict=True))

@@ -6,14 +6,14 @@ What is left empty is unknown, and stays unknown: no form puts an answer where n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from commensal.registry.actions.screening import profile_on
+from commensal.registry.actions.material import profile_on
 from commensal.registry.models import Role
 from commensal.registry.tables import DECLARED
 from commensal.registry.words import label_of
@@ -25,19 +25,9 @@ from commensal.vocabulary.sources import read_table
 YES_NO = (("", "not known"), ("yes", "yes"), ("no", "no"))
 METHODS = (("", "method"), *((m, m) for m in ("serology", "naat", "culture", "microscopy", "antigen")))
 RESULTS = (("", "not tested"), *((r, r) for r in ("negative", "positive", "equivocal", "invalid", "pending")))
-MAY_LIE_AHEAD = (
-    "expires_on",
-    "deferred_until_on",
-    "stopped_on",
-    "calibration_due_on",
-    "keep_until_on",
-    "due_on",
-    "valid_from_on",
-    "valid_until_on",
-)
-CLOCKS_DIFFER = timedelta(minutes=5)
+MAY_LIE_AHEAD = ("expires_on", "deferred_until_on", "stopped_on")
 SHORT = {"bmi": "BMI", "cmv": "CMV", "ebv": "EBV", "igg": "IgG"}
-UNIT_WORDS = {"g": "grams", "mL": "millilitres", "%": "percent", "years": "years", "°C": "celsius"}
+UNIT_WORDS = {"g": "grams", "mL": "millilitres", "%": "percent", "years": "years"}
 ANSWERS = (("", "not asked"), ("negative", "no"), ("positive", "yes"), ("equivocal", "unsure"))
 
 
@@ -87,9 +77,7 @@ def field_for(column: Column, *, is_required: bool) -> forms.Field:
             return forms.DateField(widget=widget, validators=limits, **words)
         case Kind.INSTANT:
             widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-            return forms.DateTimeField(
-                widget=widget, input_formats=["%Y-%m-%dT%H:%M"], validators=[not_to_come], **words
-            )
+            return forms.DateTimeField(widget=widget, input_formats=["%Y-%m-%dT%H:%M"], **words)
         case Kind.INTEGER | Kind.DAY:
             return forms.IntegerField(
                 min_value=_whole(column.minimum), max_value=_whole(column.maximum), **words
@@ -130,12 +118,6 @@ def not_in_the_future(on: date) -> None:
     """Refuse a date that has not come yet: what is recorded has happened."""
     if on > timezone.localdate():
         raise ValidationError("This date lies in the future.")
-
-
-def not_to_come(at: datetime) -> None:
-    """Refuse a moment that has not come yet."""
-    if at > timezone.now() + CLOCKS_DIFFER:
-        raise ValidationError("This moment lies in the future.")
 
 
 def meaning(column: Column) -> str:
@@ -206,22 +188,6 @@ def questionnaire_form(on: Any) -> type[Form]:
                 required=False,
             )
     return type("QuestionnaireForm", (Form,), fields)
-
-
-def same_day_form(asked: Mapping[str, str]) -> type[Form]:
-    """Return the health questions of one donation: yes, no or not asked, and when last."""
-    fields: dict[str, forms.Field] = {}
-    for code, words in asked.items():
-        fields[f"result-{code}"] = forms.ChoiceField(
-            label=words[:1].upper() + words[1:], choices=ANSWERS, required=False
-        )
-        fields[f"event-{code}"] = forms.DateField(
-            label=f"If yes, when last: {words}",
-            widget=forms.DateInput({"type": "date"}),
-            validators=[not_in_the_future],
-            required=False,
-        )
-    return type("SameDayForm", (Form,), fields)
 
 
 def assessment_form(instrument: Instrument) -> type[Form]:

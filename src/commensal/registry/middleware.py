@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import redirect
 
-from commensal.registry.actions.reading import record_reads
-from commensal.registry.actions.signing_in import needs_factor
-from commensal.registry.backend import page_of
-from commensal.registry.door import HAS_FACTOR, OWES_PASSWORD, leave, session_over
 from commensal.registry.permissions import permissions
-from commensal.registry.reading import opened_by
 from commensal.registry.scope import sites_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
-SHOWN = (200, 422)
-"""Answers that show a record: a page, and a form that comes back with what to mend."""
-BEFORE_ALL_ELSE = ("second-factor", "sign-in", "sign-out", "change-password")
-"""Pages for who still owes a password of their own, or a second factor."""
+ASSETS = "/static/"
 
 
 def quiet_and_private(get_response: Answer) -> Answer:
@@ -34,48 +24,6 @@ def quiet_and_private(get_response: Answer) -> Answer:
         return response
 
     return respond
-
-
-class Sessions:
-    """End a session that was not used for a while, is too old, or was ended from elsewhere.
-
-    Who was given a password is led to the page that changes it, then who must have a second factor and has
-    none to the page that adds one; and to no other.
-    """
-
-    def __init__(self, get_response: Answer) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Let a session go on, or sign its person out before the page is asked for."""
-        if request.user.is_authenticated and (why := session_over(request.session, now=time.time())):
-            leave(request, event=why)
-        return self.get_response(request)
-
-    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
-        """Send who still has to add a second factor there; None lets the view run."""
-        if not request.user.is_authenticated or page_of(request) in BEFORE_ALL_ELSE:
-            return None
-        if request.session.get(OWES_PASSWORD):
-            return redirect("change-password")
-        if request.session.get(HAS_FACTOR) or not needs_factor(request.user):
-            return None
-        return redirect("second-factor")
-
-
-class Reads:
-    """Record whose record was opened, before the page goes out: a page that is not recorded is not shown."""
-
-    def __init__(self, get_response: Answer) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, then record what was opened on the way."""
-        response = self.get_response(request)
-        people = opened_by(request)
-        if people and response.status_code in SHOWN and request.user.is_authenticated:
-            record_reads(actor=request.user.get_username(), page=page_of(request), people=people)
-        return response
 
 
 class Permitted:

@@ -22,34 +22,12 @@ class Stop:
     paths: tuple[str, ...]
 
 
-OF_THE_BANK = (
-    "/units",
-    "/custody",
-    "/holds",
-    "/batches",
-    "/bench",
-    "/consumable_lots",
-    "/equipment",
-    "/places",
-    "/excursions",
-    "/shipments",
-    "/deliveries",
-    "/deviations",
-    "/remedies",
-    "/retention_samples",
-    "/labels",
-    "/scan",
-    "/expiry",
-)
-OF_PATIENTS = ("/patients", "/report-links", "/visits", "/consent", "/pairs", "/identities", "/attachments")
-
 STOPS = (
     Stop("today", _("Today"), ()),
-    Stop("patients", _("Patients"), OF_PATIENTS),
+    Stop("patients", _("Patients"), ("/patients", "/visits")),
     Stop("donors", _("Donors"), ("/donors", "/donations", "/results")),
-    Stop("units", _("Units"), OF_THE_BANK),
-    Stop("trace", _("Trace"), ("/trace", "/recalls", "/recall_")),
-    Stop("exchange", _("Data"), ("/exchange", "/uploads", "/exports", "/tokens")),
+    Stop("units", _("Units"), ("/units", "/custody", "/holds")),
+    Stop("trace", _("Trace"), ("/trace",)),
     Stop("people", _("People"), ("/people",)),
 )
 

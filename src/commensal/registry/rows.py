@@ -59,28 +59,3 @@ def donor_study(donor: str, *, on_day: int) -> Study:
         **{table: MODELS[table].objects.filter(donor=donor) for table in ("screenings", "consents")},
     }
     return live_study({table: frame_of(table, found) for table, found in rows.items()}, on_day=on_day)
-
-
-OF_A_PATIENT = (
-    "dispositions",
-    "consents",
-    "diagnoses",
-    "procedures",
-    "lab_results",
-    "exposures",
-    "courses",
-    "sessions",
-    "visits",
-    "assessments",
-    "diaries",
-)
-
-
-def patient_study(patient: str, *, on_day: int) -> Study:
-    """Return a live study of one patient: the row and everything recorded of the patient."""
-    rows = {
-        "patients": MODELS["patients"].objects.filter(pk=patient),
-        **{table: MODELS[table].objects.filter(patient=patient) for table in OF_A_PATIENT},
-        "session_units": MODELS["session_units"].objects.filter(session__patient=patient),
-    }
-    return live_study({table: frame_of(table, found) for table, found in rows.items()}, on_day=on_day)

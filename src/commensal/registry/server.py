@@ -1,11 +1,7 @@
-"""The web server: gunicorn, bound to this machine alone, whole audit trail or no start.
-
-In a container the machine is the container: COMMENSAL_BIND=0.0.0.0 lets its port be published.
-"""
+"""The web server: gunicorn, bound to this machine, whole audit trail or no start."""
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Any
 
@@ -14,7 +10,6 @@ from gunicorn.app.base import BaseApplication
 from commensal.errors import InputError
 
 WORKERS, THREADS = 2, 4
-HERE = "127.0.0.1"
 
 
 class _Server(BaseApplication):
@@ -24,7 +19,7 @@ class _Server(BaseApplication):
 
     def load_config(self) -> None:
         options = {
-            "bind": f"{_bound()}:{self.port}",
+            "bind": f"127.0.0.1:{self.port}",
             "workers": WORKERS,
             "threads": THREADS,
             "worker_class": "gthread",
@@ -41,16 +36,12 @@ class _Server(BaseApplication):
         return application
 
 
-def _bound() -> str:
-    return os.environ.get("COMMENSAL_BIND", HERE)
-
-
 def _demand_free(port: int) -> None:
     """Refuse (InputError) a port something else listens on, before anything starts."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_bound(), port))
+            probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise InputError(
                 f"port {port} cannot be used: {error.strerror}", do="choose another --port"

@@ -3,10 +3,8 @@
 COMMENSAL_REGISTRY   folder of the database and the secret key (default: ./commensal-registry)
 DATABASE_URL         postgresql://user:password@host:port/name instead of SQLite
 COMMENSAL_SECRET_KEY the signing key; otherwise one is made in the folder, readable by its owner alone
-COMMENSAL_VAULT_KEY  the key of the vault; otherwise the file vault_key in the folder
 COMMENSAL_HOSTS      host names the site answers to, separated by commas
 COMMENSAL_HTTPS      1 behind HTTPS: secure cookies, redirect, strict transport security
-COMMENSAL_SECOND_FACTOR  0 where who signs needs no second factor; 1 (without: that of COMMENSAL_HTTPS)
 """
 
 import os
@@ -90,10 +88,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "commensal.registry.middleware.Sessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "commensal.registry.middleware.Permitted",
-    "commensal.registry.middleware.Reads",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "commensal.registry.middleware.quiet_and_private",
@@ -117,17 +113,13 @@ TEMPLATES = [
 ]
 DATABASES = {"default": _database()}
 SECRET_KEY = _secret_key()
-VAULT_KEY = os.environ.get("COMMENSAL_VAULT_KEY")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-AUTHENTICATION_BACKENDS = ["commensal.registry.backend.Accounts"]
-IS_SECOND_FACTOR_REQUIRED = os.environ.get("COMMENSAL_SECOND_FACTOR", "1" if IS_HTTPS else "0") == "1"
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "sign-in"
@@ -162,9 +154,6 @@ if IS_HTTPS:
     SECURE_SSL_REDIRECT = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    # The prefix makes a browser refuse the cookie over plain HTTP, from a sibling host, or for a path.
-    SESSION_COOKIE_NAME = "__Host-session"
-    CSRF_COOKIE_NAME = "__Host-csrf"
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

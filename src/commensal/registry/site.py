@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from datetime import UTC, date, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commensal.errors import CommensalError
 
@@ -24,33 +23,10 @@ FIRST = "admin"
 
 def open_registry(data_dir: Path | str | None = None) -> None:
     """Set Django up, make or migrate the tables, and refuse a database whose audit triggers were touched."""
-    _set_up(data_dir)
-    from django.core.management import call_command
-    from django.db import connection
-
-    from commensal.registry import audit
-
-    if is_current():
-        audit.demand_whole(connection)
-    else:
-        call_command("migrate", interactive=False, verbosity=0)
-
-
-def _put_back_keys(folder: Path, data_dir: Path | str | None) -> None:
-    """Put back the keys a backup holds before the settings make new ones; never over a key that is there."""
-    from commensal.registry.vault import KEY_FILES, KEYS
-
-    target = Path(data_dir or os.environ.get("COMMENSAL_REGISTRY", "commensal-registry")).absolute()
-    for name in KEY_FILES:
-        if (folder / KEYS / name).exists() and not (target / name).exists():
-            target.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copy2(folder / KEYS / name, target / name)
-
-
-def _set_up(data_dir: Path | str | None) -> None:
-    """Set Django up for a folder; nothing is read or written in the database."""
     import django
     from django.apps import apps
+    from django.core.management import call_command
+    from django.db import connection
 
     if data_dir is not None:
         os.environ["COMMENSAL_REGISTRY"] = str(Path(data_dir).absolute())
@@ -60,6 +36,12 @@ def _set_up(data_dir: Path | str | None) -> None:
     from django.conf import settings
 
     settings.FOLDER.mkdir(parents=True, exist_ok=True)
+    from commensal.registry import audit
+
+    if is_current():
+        audit.demand_whole(connection)
+    else:
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def is_current() -> bool:
@@ -84,22 +66,15 @@ def create_person(
     first_person(username=username, password=password, site=site, site_name=site_name or site)
 
 
-def freeze(
-    folder: Path | str,
-    *,
-    on: date | None = None,
-    since: Study | None = None,
-    data_dir: Path | str | None = None,
-) -> Study:
+def freeze(folder: Path | str, *, on: date | None = None, data_dir: Path | str | None = None) -> Study:
     """Write every row of the registry as a study folder, cut at a day (today where null), and open it.
 
-    The manifest's notes hold the head of the audit trail: kept outside, it shows a trail that was cut. Its
-    changes say what is different ``since`` an earlier freeze.
+    The manifest's notes hold the head of the audit trail: kept outside, it shows a trail that was cut.
     """
     open_registry(data_dir)
     from commensal.registry.freezing import freeze_rows
 
-    return freeze_rows(folder, on=on or datetime.now(UTC).date(), since=since)
+    return freeze_rows(folder, on=on or datetime.now(UTC).date())
 
 
 def load(study: Study, *, data_dir: Path | str | None = None) -> dict[str, int]:
@@ -112,57 +87,6 @@ def load(study: Study, *, data_dir: Path | str | None = None) -> dict[str, int]:
     from commensal.registry.loading import load_study
 
     return load_study(study)
-
-
-def backup(
-    folder: Path | str, *, with_keys: bool = False, data_dir: Path | str | None = None
-) -> dict[str, Any]:
-    """Write a backup of the registry, in use or not, into a new folder and return its manifest.
-
-    The keys (of the vault and of signing) are in it only ``with_keys``: keep them somewhere else.
-    Refuses (AuditBrokenError) to back up a trail that is not whole.
-    """
-    open_registry(data_dir)
-    from commensal.registry.keeping import write_backup
-
-    return write_backup(Path(folder), with_keys=with_keys)
-
-
-def restore(folder: Path | str, *, data_dir: Path | str | None = None) -> dict[str, Any]:
-    """Put a backup into a registry that has no database yet, prove it the same, and return its manifest.
-
-    Refuses (BackupBrokenError) a backup that is not whole, (RefusedError) a registry that has a database.
-    """
-    _put_back_keys(Path(folder), data_dir)
-    _set_up(data_dir)
-    from commensal.registry import keeping
-
-    manifest = keeping.read_manifest(Path(folder))
-    keeping.restore_database(Path(folder), manifest)
-    keeping.restore_files(Path(folder))
-    open_registry(data_dir)
-    return manifest
-
-
-def move(source: Path | str, *, data_dir: Path | str | None = None) -> dict[str, Any]:
-    """Copy a SQLite registry (its folder) into the empty PostgreSQL database that DATABASE_URL names.
-
-    All or nothing; the digests of every table are compared and the audit trail is verified before it counts.
-    The folder's keys and attachments stay where they are: serve from the same folder afterwards.
-    """
-    open_registry(data_dir)
-    from commensal.registry.actions.moving import move_rows
-    from commensal.registry.keeping import SQLITE
-
-    return move_rows(Path(source) / SQLITE)
-
-
-def work(*, once: bool = False, data_dir: Path | str | None = None) -> int:
-    """Do the jobs that are due, until stopped or (``once``) nothing is due; return how many were done."""
-    open_registry(data_dir)
-    from commensal.registry.working import work_on
-
-    return work_on(once=once)
 
 
 def serve(*, port: int = 8000, demo: bool = False, data_dir: Path | str | None = None) -> None:
@@ -191,7 +115,6 @@ def _first_person() -> None:
     from django.contrib.auth import get_user_model
 
     from commensal.registry.actions.accounts import first_person
-    from commensal.registry.actions.signing_in import note
     from commensal.registry.models import MODELS
 
     if get_user_model().objects.exists():
@@ -206,7 +129,6 @@ def _first_person() -> None:
         site_name=(centre.name if centre else None) or "First centre",
     )
     if not given:
-        note("password_set", account=FIRST)
         print(f"First start. Sign in as {FIRST!r} with the password {password}  (shown only now)", flush=True)  # noqa: T201
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -71,4 +71,14 @@ def _due(patient: Followed, window: Window, *, on: date) -> DueVisit:
     }
     return DueVisit(
         patient.patient_id, window.visit, window.label, **dates, is_overdue=on > dates["closes_on"]
+    )
+
+
+def closed_patients(dispositions: Iterable[Mapping[str, str | None]]) -> frozenset[str]:
+    """Return patients nobody contacts any more: dead, lost, or withdrawn from contact (W2 and beyond)."""
+    return frozenset(
+        str(row["patient_id"])
+        for row in dispositions
+        if row["kind"] in ("death", "lost_to_follow_up")
+        or (row["kind"] == "withdrawal" and row["withdrawal_level"] != "W1")
     )

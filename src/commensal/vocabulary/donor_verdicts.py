@@ -111,11 +111,7 @@ def donor_verdict(results: Iterable[ScreeningResult], *, profile: Profile, on: d
     nothing but stale, pending or invalid results are on file; so is every donor under a profile that is
     incomplete and unsigned. Results collected after ``on`` are not looked at.
     """
-    return donor_verdict_of(evidence_of(results, profile=profile, on=on), profile=profile, on=on)
-
-
-def donor_verdict_of(evidence: Iterable[Evidence], *, profile: Profile, on: date) -> ScreeningVerdict:
-    """Judge a donor as :func:`donor_verdict` does, from evidence gathered before."""
+    evidence = evidence_of(results, profile=profile, on=on)
     return _screening_verdict(profile, [_opening_verdict(known, profile, on) for known in evidence])
 
 
@@ -235,22 +231,21 @@ def _usable(requirement: Requirement, results: Iterable[ScreeningResult]) -> lis
     ]
 
 
-def interval_of(requirement: Requirement, result: ScreeningResult, profile: Profile) -> Interval | None:
+def _interval_of(requirement: Requirement, result: ScreeningResult, profile: Profile) -> Interval | None:
     """Return the interval of a result: a nucleic-acid test of a blood virus has its own."""
     is_nat = requirement.group == "blood_virus" and result.is_nucleic_acid_test
     return profile.intervals.get("blood_nat" if is_nat else requirement.group)
 
 
-def opens_screen(requirement: Requirement, result: ScreeningResult, profile: Profile, day: date) -> bool:
-    """Whether a result is young enough to open a donation of a day."""
-    interval = interval_of(requirement, result, profile)
+def _opens(requirement: Requirement, result: ScreeningResult, profile: Profile, day: date) -> bool:
+    interval = _interval_of(requirement, result, profile)
     age = (day - result.collected_on).days
     limit = interval.max_opening_age_days if interval else None
     return limit is not None and 0 <= age <= limit
 
 
 def _closes(requirement: Requirement, result: ScreeningResult, profile: Profile, donated_on: date) -> bool:
-    interval = interval_of(requirement, result, profile)
+    interval = _interval_of(requirement, result, profile)
     if interval is None or interval.min_closing_lag_days is None or interval.max_closing_lag_days is None:
         return False
     lag = (result.collected_on - donated_on).days
@@ -265,7 +260,7 @@ def _opening_verdict(evidence: Evidence, profile: Profile, day: date) -> Analyte
     requirement = evidence.requirement
     if evidence.blocked:
         return evidence.blocked
-    opening = [r for r in evidence.usable if opens_screen(requirement, r, profile, day)]
+    opening = [r for r in evidence.usable if _opens(requirement, r, profile, day)]
     if _has_enough(requirement, opening):
         return _met(requirement, opening)
     return _undetermined(requirement, f"no valid {requirement.label} on file in time")
@@ -279,7 +274,7 @@ def _window_verdict(
         return evidence.blocked
     if own_stool is not None and "stool" in requirement.specimens:
         return _own_stool_verdict(evidence, own_stool)
-    opening = [r for r in evidence.usable if opens_screen(requirement, r, profile, donated_on)]
+    opening = [r for r in evidence.usable if _opens(requirement, r, profile, donated_on)]
     if not _has_enough(requirement, opening):
         return _undetermined(requirement, "no valid opening screen before the donation")
     if not requirement.closing or not _asks_closing(requirement, profile):

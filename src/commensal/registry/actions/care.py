@@ -6,14 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from django.utils import timezone
-
 from commensal.errors import InputError
-from commensal.registry.actions.consents import demand_recordable, demand_treatable
-from commensal.registry.actions.custody import demand_givable, hand_over, part_given
+from commensal.registry.actions.custody import append, demand_issuable
 from commensal.registry.actions.desk import Desk, action
 from commensal.registry.models import MODELS
-from commensal.registry.withheld import DATED
 from commensal.vocabulary.instruments.declaration import instrument
 from commensal.vocabulary.instruments.scoring import Scored, score_one
 
@@ -30,9 +26,6 @@ RECORDS = (
 )
 """Tables of plain records of one patient."""
 
-ALWAYS = ("consents", "dispositions", "adverse_events")
-"""What is recorded whatever a patient withdrew from: the withdrawal itself, and safety."""
-
 
 @action("coordinator", "physician")
 def add_patient(desk: Desk, **values: Any) -> Any:
@@ -45,10 +38,7 @@ def add_record(desk: Desk, *, table: str, patient: str, values: Mapping[str, Any
     """Add one record of a patient: diagnosis, consent, drug, adverse event …"""
     if table not in RECORDS:
         raise InputError(f"{table!r} is not recorded here", expected="one of " + ", ".join(RECORDS))
-    row = desk.one("patients", patient)
-    if table not in ALWAYS:
-        demand_recordable(row.pk, on=values.get(DATED[table]), today=timezone.localdate())
-    return desk.add(table, patient_id=row.pk, **values)
+    return desk.add(table, patient_id=desk.one("patients", patient).pk, **values)
 
 
 @action("physician", "coordinator")
@@ -63,19 +53,18 @@ def add_session(
     purpose: str = "induction",
     **values: Any,
 ) -> Any:
-    """Give one unit to a patient: the session, the issue where it was not issued, the administration.
+    """Give one issuable unit to a patient: the session, the issue and the administration together.
 
     The patient's first session sets the index date. Refuses (RefusedError) a unit that may not be issued,
     (SafetyError) a parenteral route. ``fraction`` is the part given, the whole where null; what is left of a
     unit is then wasted or destroyed by the laboratory.
     """
     person = desk.one("patients", patient)
-    demand_treatable(patient, on=on)
     row = desk.one("units", unit, is_locked=True)
-    demand_givable(row, patient=patient, on=on, at=at)
+    demand_issuable(row, patient=patient, on=on)
     if not values.get("route"):
         raise InputError("the route is missing", expected="an enteral route of the list")
-    course = course_for(desk, person, purpose=purpose, on=on)
+    course = _course(desk, person, purpose=purpose, on=on)
     session = desk.add(
         "sessions",
         patient_id=patient,
@@ -86,21 +75,25 @@ def add_session(
         administered_at=at,
         product=row.product,
         operator=desk.name,
-        **{"dose_grams": _share(row.dose_grams, part_given(row, fraction)), **values},
+        **{"dose_grams": _share(row.dose_grams, fraction), **values},
     )
-    desk.add("session_units", session_id=session.pk, unit_id=unit, fraction=part_given(row, fraction))
-    hand_over(desk, row, patient=patient, session=session.pk, on=on, at=at, fraction=fraction)
+    desk.add("session_units", session_id=session.pk, unit_id=unit, fraction=fraction or 1.0)
+    given = {"patient_id": patient, "session_id": session.pk}
+    append(desk, row, "issued", on=on, at=at, patient_id=patient)
+    is_part = fraction is not None and fraction < 1
+    event = "partly_administered" if is_part else "administered"
+    append(desk, row, event, on=on, at=at, fraction=fraction or 1.0, **given)
     desk.change(course, ended_on=on)
     if person.index_on is None:
         desk.change(person, index_on=on)
     return session
 
 
-def _share(grams: float | None, fraction: float) -> float | None:
-    return None if grams is None else grams * fraction
+def _share(grams: float | None, fraction: float | None) -> float | None:
+    return None if grams is None else grams * (fraction or 1.0)
 
 
-def course_for(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:
+def _course(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:
     """The patient's course of this purpose that is running, or a new one."""
     courses = MODELS["courses"].objects.filter(patient=person).order_by("-number")
     latest = courses.first()
@@ -119,9 +112,7 @@ def course_for(desk: Desk, person: Any, *, purpose: str, on: date) -> Any:
 @action("coordinator", "physician")
 def add_visit(desk: Desk, *, patient: str, **values: Any) -> Any:
     """Record a visit, attended or missed."""
-    row = desk.one("patients", patient)
-    demand_recordable(row.pk, on=values.get("visited_on"), today=timezone.localdate())
-    return desk.add("visits", patient_id=row.pk, **values)
+    return desk.add("visits", patient_id=desk.one("patients", patient).pk, **values)
 
 
 @action("coordinator", "physician")
@@ -131,7 +122,6 @@ def assess(desk: Desk, *, visit: str, code: str, answers: Mapping[str, float | N
     Refuses (InputError) an answer outside its item's range and a second entry of the same item.
     """
     row = desk.one("visits", visit)
-    demand_recordable(row.patient_id, on=row.visited_on, today=timezone.localdate())
     declared = instrument(code)
     given = {item: value for item, value in answers.items() if value is not None}
     scored = score_one(declared.code, given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Model
-from django.db.models.functions import Length
 
 from commensal.errors import InputError, nearest
 from commensal.registry.audit import acting
@@ -26,19 +24,7 @@ from commensal.vocabulary.routes import refuse_parenteral
 
 Inputs = ParamSpec("Inputs")
 Made = TypeVar("Made")
-PREFIX = {
-    "patients": "P",
-    "donors": "D",
-    "donations": "N",
-    "batches": "B",
-    "units": "U",
-    "equipment": "E",
-    "places": "L",
-    "retention_samples": "R",
-    "excursions": "X",
-    "deviations": "V",
-    "recalls": "C",
-}
+PREFIX = {"patients": "P", "donors": "D", "donations": "N", "batches": "B", "units": "U"}
 """Rows that people name get a short number; all others a random key."""
 KEYLESS = ("unit_donors", "session_units", "assessments", "diaries")
 
@@ -72,9 +58,8 @@ class Desk:
 
     def add_all(self, table: str, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
         """Insert checked rows of one table."""
-        made = []
-        for values in rows:  # one after another: the next number depends on the last row
-            made.append(row := self._row(table, values))
+        made = [self._row(table, values) for values in rows]
+        for row in made:
             row.save(force_insert=True)
         seen = within(table, sites=self.sites).filter(pk__in=[row.pk for row in made]).count()
         if table != "batches" and seen != len(made):  # a batch belongs to a centre through its units
@@ -92,11 +77,9 @@ class Desk:
     def change(self, row: Model, **values: Any) -> Any:
         """Change columns of a row that ``one`` returned."""
         table = row._meta.db_table
-        checked = checked_values(table, values, is_partial=True)
-        kept = {attribute_name(DECLARED[table][name]): value for name, value in checked.items()}
-        for name, value in kept.items():
+        for name, value in checked_values(table, values, is_partial=True).items():
             setattr(row, name, value)
-        row.save(update_fields=list(kept))
+        row.save(update_fields=list(values))
         return row
 
 
@@ -173,8 +156,5 @@ def next_id(table: str) -> str:
     if table not in PREFIX:
         return uuid.uuid4().hex
     prefix = PREFIX[table]
-    keys = MODELS[table].objects.filter(pk__startswith=prefix).annotate(width=Length("pk"))
-    longest_first = keys.order_by("-width", "-pk").values_list("pk", flat=True).iterator(chunk_size=50)
-    numbers = (pk.removeprefix(prefix) for pk in longest_first)
-    last = next((int(number) for number in numbers if re.fullmatch("[0-9]+", number)), 0)
-    return f"{prefix}{last + 1:04d}"
+    taken = MODELS[table].objects.filter(pk__regex=rf"^{prefix}[0-9]+$").values_list("pk", flat=True)
+    return f"{prefix}{max((int(pk.removeprefix(prefix)) for pk in taken), default=0) + 1:04d}"

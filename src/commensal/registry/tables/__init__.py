@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-from commensal.registry.tables import (
-    accounts,
-    bank,
-    care,
-    consents,
-    interchange,
-    jobs,
-    oversight,
-    people,
-    quality,
-    recall,
-    records,
-    reported,
-    storage,
-)
+from commensal.registry.tables import oversight, people
 from commensal.study.declaration import Table
 from commensal.study.inputs import INPUTS
 
@@ -49,25 +35,7 @@ TABLES = (
 )
 """The tables of a study that the registry records, those referred to before those that refer."""
 
-OWNED = {
-    owned.table.name: owned
-    for area in (
-        people,
-        consents,
-        records,
-        oversight,
-        accounts,
-        jobs,
-        bank,
-        storage,
-        quality,
-        interchange,
-        care,
-        recall,
-        reported,
-    )
-    for owned in area.OWNED
-}
+OWNED = {owned.table.name: owned for area in (people, oversight) for owned in area.OWNED}
 """The tables the registry keeps for itself, area by area; a freeze leaves them out."""
 
 DECLARED: dict[str, Table] = {

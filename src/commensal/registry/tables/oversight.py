@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import UniqueConstraint
-
 from commensal.registry.tables.declaration import Owned
 from commensal.study.declaration import Privacy, Table, code, identifier, instant, integer, text, word
 
@@ -29,11 +27,6 @@ ACCESSES = Owned(
     ),
     sites=("site",),
     is_append_only=True,
-    # Keys are unique alone: these are the indexes by which looks are listed newest first and searched.
-    constraints=(
-        UniqueConstraint(fields=["seen_at", "access_id"], name="accesses_in_order"),
-        UniqueConstraint(fields=["actor", "seen_at", "access_id"], name="accesses_of_an_account"),
-    ),
 )
 
 OWNED = (ACCESSES,)

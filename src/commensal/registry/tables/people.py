@@ -1,14 +1,13 @@
-"""Who people are, apart from what is known of their health, and whether two entries are one person."""
+"""Who people are, apart from what is known of their health."""
 
 from __future__ import annotations
 
-from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from commensal.registry.tables.declaration import Owned, direct
-from commensal.study.declaration import Privacy, Table, code, identifier, instant, text, word
+from commensal.study.declaration import Table, identifier, word
 
 OF_A_PERSON = Q(patient__isnull=False, donor__isnull=True) | Q(patient__isnull=True, donor__isnull=False)
-RULINGS = ("same_person", "different_people")
 
 IDENTITIES = Owned(
     Table(
@@ -24,9 +23,8 @@ IDENTITIES = Owned(
             direct("hospital_number", "Number of the person at the centre, encrypted."),
             direct("national_number", "National number of the person, encrypted."),
             word("name_mark", "Keyed digest of name and date of birth, for finding the same person twice."),
-            word("hospital_mark", "Keyed digest of the centre and its hospital number."),
+            word("hospital_mark", "Keyed digest of the hospital number."),
             word("national_mark", "Keyed digest of the national number."),
-            word("key_mark", "Digest of the key that sealed the entry."),
         ),
     ),
     sites=("patient__site", "donor__site"),
@@ -37,29 +35,4 @@ IDENTITIES = Owned(
     ),
 )
 
-RULED_PAIRS = Owned(
-    Table(
-        "ruled_pairs",
-        "one decision on whether two entries of the vault are one person",
-        ("ruling_id",),
-        (
-            identifier("ruling_id", "The decision.", is_required=True),
-            identifier("identity_id", "One entry.", references="identities", is_required=True),
-            identifier("other_id", "The other entry.", references="identities", is_required=True),
-            code("ruling", RULINGS, "What was decided.", is_required=True, privacy=Privacy.NONE),
-            instant("ruled_at", "When."),
-            text("ruled_by", "Who decided, as a pseudonym.", privacy=Privacy.PSEUDONYM),
-            text("reason", "Why."),
-        ),
-    ),
-    sites=(
-        "identity__patient__site",
-        "identity__donor__site",
-        "other__patient__site",
-        "other__donor__site",
-    ),
-    is_append_only=True,
-    constraints=(CheckConstraint(name="ruled_pairs_of_two", condition=~Q(identity=F("other"))),),
-)
-
-OWNED = (IDENTITIES, RULED_PAIRS)
+OWNED = (IDENTITIES,)

@@ -46,17 +46,3 @@ def tone(outcome: str) -> str:
 def get(mapping: dict[str, Any], key: str) -> Any:
     """Return a value of a mapping."""
     return mapping.get(key)
-
-
-@register.filter
-def percent(share: float) -> str:
-    """Return a share in percent, one digit behind the point."""
-    return f"{100 * share:.1f} %"
-
-
-@register.filter
-def said(answer: Any) -> str:
-    """Return an answer in words: yes, no, a number, a code without underscores."""
-    if isinstance(answer, bool):
-        return "yes" if answer else "no"
-    return f"{answer:g}" if isinstance(answer, float) else words(answer)

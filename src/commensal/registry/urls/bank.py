@@ -1,8 +1,8 @@
-"""Material: donations, batches, units, custody, storage, labels, deviations."""
+"""Material: donations, units, custody, holds."""
 
 from django.urls import path
 
-from commensal.registry.views import bank, batches, bench, home, labels, quality, storage, units
+from commensal.registry.views import bank, home
 
 urlpatterns = [
     path("donors/<str:pk>/donation", bank.add_donation, name="add-donation"),
@@ -16,45 +16,4 @@ urlpatterns = [
     path("units/<str:pk>/hold", bank.place_hold, {"table": "units"}, name="hold-unit"),
     path("holds/<str:pk>/lift", bank.lift_hold, name="lift-hold"),
     path("custody/<str:pk>/correct", bank.correct_event, name="correct-event"),
-    path("batches/", batches.batches, name="batches"),
-    path("batches/new", batches.add_batch, name="add-batch"),
-    path("batches/<str:pk>/", batches.batch, name="batch"),
-    path("batches/<str:pk>/record.pdf", batches.batch_record, name="batch-record"),
-    path("batches/<str:pk>/sample", batches.keep_sample, name="keep-sample"),
-    path("batches/<str:pk>/hold", bank.place_hold, {"table": "batches"}, name="hold-batch"),
-    path("retention_samples/<str:pk>/end", batches.use_sample, name="use-sample"),
-    path("bench", bench.bench, name="bench"),
-    path("consumable_lots/new", bench.add_lot, name="add-lot"),
-    path("consumable_lots/<str:pk>/end", bench.use_up_lot, name="use-up-lot"),
-    path("equipment/new", storage.add_equipment, name="add-equipment"),
-    path("equipment/<str:pk>/", storage.equipment_page, name="equipment"),
-    path("equipment/<str:pk>/change", storage.change_equipment, name="change-equipment"),
-    path("equipment/<str:pk>/places", storage.add_places, name="add-places"),
-    path("equipment/<str:pk>/temperature", storage.record_temperature, name="record-temperature"),
-    path("equipment/<str:pk>/excursion", storage.record_excursion, name="record-excursion"),
-    path("places/<str:pk>/", storage.box, name="place"),
-    path("excursions/<str:pk>/", storage.excursion, name="excursion"),
-    path("excursions/<str:pk>/end", storage.end_excursion, name="end-excursion"),
-    path("excursions/<str:pk>/decide", storage.decide_excursion, name="decide-excursion"),
-    path("units/<str:pk>/place", storage.place_unit, name="place-unit"),
-    path("units/<str:pk>/reserve", units.reserve_unit, name="reserve-unit"),
-    path("units/<str:pk>/unreserve", units.end_reservation, name="end-reservation"),
-    path("units/<str:pk>/thaw", units.thaw_unit, name="thaw-unit"),
-    path("units/<str:pk>/issue", units.issue_unit, name="issue-unit"),
-    path("units/<str:pk>/send", units.ship_unit, name="ship-unit"),
-    path("expiry", units.expire_units, name="expire-units"),
-    path("shipments/", units.shipments, name="shipments"),
-    path("shipments/<str:pk>/receive", units.receive_shipment, name="receive-shipment"),
-    path("deliveries/new", units.receive_delivery, name="receive-delivery"),
-    path("patients/<str:pk>/earlier", units.add_historical_unit, name="add-historical-unit"),
-    path("labels", labels.labels, name="labels"),
-    path("scan", labels.scan, name="scan"),
-    path("s/<str:code>", labels.scanned, name="scanned"),
-    path("deviations/", quality.deviations, name="deviations"),
-    path("deviations/new", quality.report_deviation, name="report-deviation"),
-    path("deviations/<str:pk>/", quality.deviation, name="deviation"),
-    path("deviations/<str:pk>/findings", quality.investigate, name="investigate"),
-    path("deviations/<str:pk>/action", quality.add_remedy, name="add-remedy"),
-    path("deviations/<str:pk>/close", quality.close_deviation, name="close-deviation"),
-    path("remedies/<str:pk>/done", quality.finish_remedy, name="finish-remedy"),
 ]

@@ -1,4 +1,4 @@
-"""The bank desk: donations, units, release, holds."""
+"""The bank desk: donors, screening, donations, units, release, holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import authenticate
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,6 +18,7 @@ from commensal.registry.actions import custody, material
 from commensal.registry.scope import seen
 from commensal.registry.views.pages import form_page, one, today
 
+DONOR = ("donor_id", "site_id", "kind", "sex", "born_on", "bmi", "enrolled_on", "cmv_igg", "ebv_igg")
 DONATION = (
     "donated_on",
     "passed_at",
@@ -36,6 +36,174 @@ def sites_choice(request: HttpRequest) -> dict[str, forms.Field]:
     """Return the choice of one of the person's centres."""
     rows = [(site, site) for site in request.sites]
     return {"site_id": forms.ChoiceField(label="Centre", choices=rows)}
+
+
+def add_donor(request: HttpRequest) -> HttpResponse:
+    """A new donor."""
+    names = [name for name in DONOR if name not in ("site_id", "donor_id")]
+    form = made.make_form("donors", names, required=("kind", "sex"), more=sites_choice(request))
+    return form_page(
+        request,
+        form,
+        title="New donor",
+        button="Add donor",
+        done="Donor added as a candidate.",
+        back=reverse("donors"),
+        initial={"enrolled_on": today()},
+        save=lambda values: reverse("donor", args=[material.add_donor(by=request.user, **values).pk]),
+    )
+
+
+def donor(request: HttpRequest, pk: str) -> HttpResponse:
+    """One donor: where the screening stands, what was given."""
+    row = one(request, "donors", pk)
+    laboratory, answers = material.donor_screen(row, on=today())
+    open_answers = [verdict for verdict in answers if verdict.rule.is_binding and verdict.outcome != "met"]
+    mine = {"donor": row}
+    return render(
+        request,
+        "registry/donor.html",
+        {
+            "donor": row,
+            "laboratory": laboratory,
+            "open_answers": open_answers,
+            "n_answers": len(answers),
+            "donations": seen(request, "donations").filter(**mine).order_by("-donated_on"),
+            "results": seen(request, "screenings").filter(**mine).order_by("-collected_on", "analyte")[:200],
+            "consents": seen(request, "consents").filter(**mine),
+            "units": seen(request, "units").filter(
+                pk__in=seen(request, "unit_donors").filter(donor=row).values("unit")
+            ),
+            "holds": seen(request, "holds").filter(donor=row, lifted_on__isnull=True),
+        },
+    )
+
+
+def add_consent(request: HttpRequest, pk: str) -> HttpResponse:
+    """A donor's consent."""
+    one(request, "donors", pk)
+    form = made.make_form("consents", ("signed_on", "version", "language"), required=("signed_on",))
+    back = reverse("donor", args=[pk])
+
+    def save(values: dict[str, Any]) -> str:
+        material.add_donor_consent(by=request.user, donor=pk, **values)
+        return back
+
+    title = f"Consent of donor {pk}"
+    return form_page(
+        request, form, title=title, button="Record consent", done="Consent recorded.", back=back, save=save
+    )
+
+
+def add_results(request: HttpRequest, pk: str) -> HttpResponse:
+    """One day's test results of a donor."""
+    one(request, "donors", pk)
+    given = seen(request, "donations").filter(donor=pk).order_by("-donated_on")
+    form = made.panel_form(today(), donations=[(d.pk, f"{d.pk} of {d.donated_on}") for d in given])
+    asked = made.panel_fields(today())
+    back = reverse("donor", args=[pk])
+
+    def save(values: dict[str, Any]) -> str:
+        results = [
+            {
+                "analyte": analyte,
+                "specimen": specimen,
+                "result": values[f"result-{analyte}"],
+                "method": values[f"method-{analyte}"],
+            }
+            for analyte, (_, specimen, _) in asked.items()
+        ]
+        material.record_results(
+            by=request.user,
+            donor=pk,
+            collected_on=values["collected_on"],
+            donation=values["donation"] or None,
+            results=results,
+        )
+        return back
+
+    return form_page(
+        request,
+        form,
+        title=f"Test results of donor {pk}",
+        button="Record results",
+        done="Results recorded.",
+        back=back,
+        save=save,
+        template="registry/panel.html",
+        asked=list(asked),
+    )
+
+
+def add_answers(request: HttpRequest, pk: str) -> HttpResponse:
+    """The donor questionnaire."""
+    one(request, "donors", pk)
+    back = reverse("donor", args=[pk])
+
+    def save(values: dict[str, Any]) -> str:
+        results = [
+            {
+                "analyte": question["code"],
+                "specimen": "questionnaire",
+                "result": values.get(f"result-{question['code']}"),
+                "value": values.get(f"value-{question['code']}"),
+                "event_on": values.get(f"event-{question['code']}"),
+            }
+            for question in made.questions(today())
+        ]
+        material.record_results(
+            by=request.user, donor=pk, collected_on=values["collected_on"], results=results
+        )
+        return back
+
+    return form_page(
+        request,
+        made.questionnaire_form(today()),
+        title=f"Questionnaire of donor {pk}",
+        button="Record answers",
+        done="Answers recorded.",
+        back=back,
+        save=save,
+        initial={"collected_on": today()},
+    )
+
+
+def resolve_result(request: HttpRequest, pk: str) -> HttpResponse:
+    """A physician's reason why a finding no longer counts."""
+    row = one(request, "screenings", pk)
+    back = reverse("donor", args=[row.donor_id])
+
+    def save(values: dict[str, Any]) -> str:
+        material.resolve_result(by=request.user, result=pk, reason=values["reason"])
+        return back
+
+    form = made.make_form("screenings", (), needs_reason=True)
+    title = f"Clear the finding {row.analyte.replace('_', ' ')} of donor {row.donor_id}"
+    return form_page(
+        request, form, title=title, button="Clear", done="Finding cleared.", back=back, save=save
+    )
+
+
+def decide_donor(request: HttpRequest, pk: str) -> HttpResponse:
+    """A physician's decision on a donor."""
+    row = one(request, "donors", pk)
+    form = made.make_form("donors", ("status", "deferred_until_on"), required=("status",), needs_reason=True)
+    back = reverse("donor", args=[pk])
+
+    def save(values: dict[str, Any]) -> str:
+        material.set_donor_status(by=request.user, donor=pk, on=today(), **values)
+        return back
+
+    return form_page(
+        request,
+        form,
+        title=f"Decide on donor {pk}",
+        button="Record decision",
+        done="Decision recorded.",
+        back=back,
+        save=save,
+        initial={"status": row.status},
+    )
 
 
 def add_donation(request: HttpRequest, pk: str) -> HttpResponse:
@@ -120,35 +288,18 @@ def make_units(request: HttpRequest, pk: str) -> HttpResponse:
 def unit(request: HttpRequest, pk: str) -> HttpResponse:
     """One unit: where it stands, why, and everything that happened to it."""
     row = one(request, "units", pk)
-    state = custody.state_of(row)
-    stay = seen(request, "placements").filter(unit=row, until_at__isnull=True).first()
     return render(
         request,
         "registry/unit.html",
         {
             "unit": row,
-            "state": state,
-            "is_late": state.use_by is not None and state.use_by < timezone.now(),
-            "stay": stay,
-            "is_unplaced": stay is None and row.custody_state in custody.IN_FREEZER,
             "hold": custody.hold_of(row, on=today()),
             "events": seen(request, "custody").filter(unit=row).order_by("sequence"),
             "donors": seen(request, "unit_donors").filter(unit=row),
-            "holds": _holds_on(request, row),
-            "excursions": seen(request, "excursion_units").filter(unit=row).order_by("pk"),
-            "deviations": seen(request, "deviations").filter(unit=row).order_by("-found_on"),
+            "holds": seen(request, "holds").filter(unit=row).order_by("-placed_on"),
             "decision": None if row.is_released else decision(request, pk),
         },
     )
-
-
-def _holds_on(request: HttpRequest, row: Any) -> Any:
-    """The holds on a unit, on its batch and on its donors."""
-    donors = seen(request, "unit_donors").filter(unit=row).values("donor")
-    on_it = Q(unit=row) | Q(donor__in=donors)
-    if row.batch_id:
-        on_it |= Q(batch=row.batch_id)
-    return seen(request, "holds").filter(on_it).order_by("-placed_on")
 
 
 def decision(request: HttpRequest, pk: str) -> Any:
@@ -168,13 +319,14 @@ def verify_unit(request: HttpRequest, pk: str) -> HttpResponse:
     words = {True: "yes", False: "no", None: ""}
     return form_page(
         request,
-        made.make_form("units", (*CHECKS, "supplier_lot")),
+        made.make_form("units", (*CHECKS, "supplier_lot", "freezer_position")),
         title=f"Checks of unit {pk}",
         button="Record checks",
         done="Checks recorded.",
         back=back,
         save=save,
-        initial={name: words[getattr(row, name)] for name in CHECKS} | {"supplier_lot": row.supplier_lot},
+        initial={name: words[getattr(row, name)] for name in CHECKS}
+        | {"supplier_lot": row.supplier_lot, "freezer_position": row.freezer_position},
     )
 
 
@@ -206,9 +358,9 @@ def release(request: HttpRequest, pk: str) -> HttpResponse:
 
 
 def place_hold(request: HttpRequest, table: str, pk: str) -> HttpResponse:
-    """A hold on a unit, a batch or all material of a donor."""
+    """A hold on a unit or on all material of a donor."""
     one(request, table, pk)
-    what = {"units": "unit", "donors": "donor", "batches": "batch"}[table]
+    what = {"units": "unit", "donors": "donor"}[table]
     back = reverse(what, args=[pk])
 
     def save(values: dict[str, Any]) -> str:
@@ -237,9 +389,7 @@ def place_hold(request: HttpRequest, table: str, pk: str) -> HttpResponse:
 def lift_hold(request: HttpRequest, pk: str) -> HttpResponse:
     """The end of a hold."""
     row = one(request, "holds", pk)
-    held = {"unit": row.unit_id, "batch": row.batch_id, "donor": row.donor_id}
-    page, key = next((page, key) for page, key in held.items() if key)
-    back = reverse(page, args=[key])
+    back = reverse("unit", args=[row.unit_id]) if row.unit_id else reverse("donor", args=[row.donor_id])
 
     def save(values: dict[str, Any]) -> str:
         custody.lift_hold(by=request.user, hold=pk, at=timezone.now(), on=today(), reason=values["reason"])
@@ -259,19 +409,10 @@ def handle_unit(request: HttpRequest, pk: str) -> HttpResponse:
     more = made.with_choices("event", events, words="What happened")
 
     def save(values: dict[str, Any]) -> str:
-        custody.handle_unit(
-            by=request.user,
-            unit=pk,
-            on=values["occurred_on"],
-            event=values["event"],
-            note=values["reason"],
-            reason=values["reason"],
-        )
+        custody.handle_unit(by=request.user, unit=pk, on=values["occurred_on"], event=values["event"])
         return back
 
-    form = made.make_form(
-        "custody", ("occurred_on",), required=("occurred_on",), more=more, needs_reason=True
-    )
+    form = made.make_form("custody", ("occurred_on",), required=("occurred_on",), more=more)
     return form_page(
         request,
         form,

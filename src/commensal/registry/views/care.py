@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from commensal.registry import forms as made
 from commensal.registry.actions import care
-from commensal.registry.actions.consents import permitted_of
 from commensal.registry.scope import seen
 from commensal.registry.tables import DECLARED
 from commensal.registry.views.bank import sites_choice
@@ -57,6 +56,8 @@ RECORDS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
             "resolved_on",
             "grade",
             "is_serious",
+            "causality",
+            "related_to",
             "is_expected",
             "outcome",
             "aware_at",
@@ -115,20 +116,11 @@ def patient(request: HttpRequest, pk: str) -> HttpResponse:
             "sessions": [
                 _session(request, s) for s in seen(request, "sessions").filter(**mine).order_by("number")
             ],
-            "planned": _planned(request, row),
             "visits": seen(request, "visits").filter(**mine).order_by("visited_on"),
             "records": records,
-            "withdrawn": permitted_of(pk, on=today()).words,
             "has_consent": seen(request, "consents").filter(patient=row).exists(),
         },
     )
-
-
-def _planned(request: HttpRequest, row: Any) -> list[dict[str, Any]]:
-    """Sessions that are planned and neither given nor given up."""
-    open_ones = {"session__isnull": True, "cancelled_on__isnull": True}
-    rows = seen(request, "planned_sessions").filter(patient=row, **open_ones).order_by("due_on")
-    return [{"due_on": planned.due_on, "is_late": planned.due_on < today()} for planned in rows]
 
 
 def _session(request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -197,19 +189,12 @@ def issuable(request: HttpRequest, pk: str) -> list[tuple[str, str]]:
     return [(unit.pk, _unit_words(unit, donors.get(unit.pk, []))) for unit in ordered]
 
 
-def at_hand(request: HttpRequest, pk: str) -> list[tuple[str, str]]:
-    """Return the units that may be given to a patient: issuable today, or issued to this patient."""
-    handed = seen(request, "custody").filter(patient=pk, event="issued").values("unit")
-    away = seen(request, "units").filter(pk__in=handed, custody_state__in=("issued", "partly_administered"))
-    return [*((unit.pk, _unit_words(unit, [])) for unit in away), *issuable(request, pk)]
-
-
 def _unit_words(unit: Any, donors: list[str]) -> str:
     parts = [
         unit.pk,
         label_of("products", unit.product) if unit.product else "product not recorded",
         f"{unit.dose_grams:g} g" if unit.dose_grams is not None else "",
-        f"donor {', '.join(donors)}" if donors else "",
+        f"donor {', '.join(donors)}" if donors else "donor unknown",
         f"expires {unit.expires_on}",
     ]
     return " · ".join(part for part in parts if part)
@@ -275,18 +260,17 @@ def add_visit(request: HttpRequest, pk: str) -> HttpResponse:
 def visit(request: HttpRequest, pk: str) -> HttpResponse:
     """One visit: what was assessed and how it scores."""
     row = one(request, "visits", pk)
-    given: dict[tuple[str, int], dict[str, float | None]] = {}
-    for answer in seen(request, "assessments").filter(visit=row).order_by("instrument", "occurrence"):
-        given.setdefault((answer.instrument, answer.occurrence), {})[answer.item or "total"] = answer.value
-    scored = [_scored(code, answers) for (code, _), answers in given.items()]
-    assessed = {code for code, _ in given}
+    given: dict[str, dict[str, float | None]] = {}
+    for answer in seen(request, "assessments").filter(visit=row):
+        given.setdefault(answer.instrument, {})[answer.item or "total"] = answer.value
+    scored = [_scored(code, answers) for code, answers in given.items()]
     return render(
         request,
         "registry/visit.html",
         {
             "visit": row,
             "scored": scored,
-            "instruments": [i for i in instruments() if i.code not in assessed],
+            "instruments": [i for i in instruments() if i.code not in given],
         },
     )
 

@@ -11,15 +11,11 @@ from django.shortcuts import render
 
 from commensal.bank import unit_states
 from commensal.registry.actions.custody import day_of
-from commensal.registry.actions.safety import duties_of
-from commensal.registry.people_lists import left_in_peace
-from commensal.registry.recalling import clusters_of_donors, proposals
 from commensal.registry.rows import frame_of, live_study
 from commensal.registry.scope import roles_of, seen
 from commensal.registry.views.pages import page_of, today
-from commensal.registry.worklists import Followed, due_visits
+from commensal.registry.worklists import Followed, closed_patients, due_visits
 
-EVENTS = 200
 IN_STOCK = ("processed", "stored", "released", "reserved", "thawed")
 
 
@@ -44,53 +40,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "n_held": sum(s["hold"] != "none" for s in states),
             "n_expiring": len(expiring),
             "roles": sorted(roles_of(request.user)),
-            **_of_quality(request),
-            **_of_care(request),
-            **look_back_of(request),
         },
     )
-
-
-def _of_quality(request: HttpRequest) -> dict[str, Any]:
-    """What waits for quality: open deviations, and units of an excursion nobody has decided on."""
-    if "quality" not in roles_of(request.user):
-        return {}
-    undecided = seen(request, "excursion_units").filter(disposition__isnull=True)
-    return {
-        "deviations": seen(request, "deviations")
-        .filter(closed_on__isnull=True)
-        .order_by("found_on", "pk")[:20],
-        "excursions": undecided.values_list("excursion", flat=True).distinct().order_by("excursion"),
-    }
-
-
-def look_back_of(request: HttpRequest) -> dict[str, Any]:
-    """Events and clusters that ask for a recall, and the recalls that are open."""
-    sites = request.sites  # type: ignore[attr-defined]
-    return {
-        "proposals": proposals(sites=sites),
-        "clusters": clusters_of_donors(sites=sites),
-        "recalls": seen(request, "recalls").filter(closed_at__isnull=True).order_by("detected_at", "pk")[:20],
-    }
-
-
-def _of_care(request: HttpRequest) -> dict[str, Any]:
-    """What waits at the bedside: reports that clocks ask for, planned sessions, patients under observation.
-
-    Of the events whose clock was started, the latest are looked at; the list of events has all.
-    """
-    on = today()
-    known = seen(request, "adverse_events").exclude(is_serious=False).filter(aware_at__isnull=False)
-    events = list(known.order_by("-aware_at").values_list("pk", flat=True)[:EVENTS])
-    open_ones = {"session__isnull": True, "cancelled_on__isnull": True}
-    soon = seen(request, "planned_sessions").filter(due_on__lte=on + timedelta(days=7), **open_ones)
-    closed = seen(request, "session_closings").values("session")
-    observed = seen(request, "session_checks").exclude(session__in=closed)
-    return {
-        "reports": [duty for duty in duties_of(events) if not duty.is_reported][:20],
-        "planned": soon.order_by("due_on", "pk")[:20],
-        "observed": observed.select_related("session").order_by("session__administered_at")[:20],
-    }
 
 
 def followed(request: HttpRequest) -> list[Followed]:
@@ -100,7 +51,8 @@ def followed(request: HttpRequest) -> list[Followed]:
     visits = seen(request, "visits").filter(visit__isnull=False).exclude(status="cancelled")
     for patient, visit in visits.values_list("patient_id", "visit"):
         recorded.setdefault(patient, set()).add(visit)
-    closed = left_in_peace(request.sites, on=today())  # type: ignore[attr-defined]
+    ended = seen(request, "dispositions").values("patient_id", "kind", "withdrawal_level")
+    closed = closed_patients(ended)
     return [
         Followed(patient, index_on, cohort, frozenset(recorded.get(patient, ())), patient in closed)
         for patient, index_on, cohort in patients.values_list("pk", "index_on", "cohort")

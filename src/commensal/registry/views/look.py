@@ -7,17 +7,31 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from commensal.bank import trace
+from commensal.bank import Trace, trace, unit_states
 from commensal.registry import audit
 from commensal.registry.actions.custody import day_of
-from commensal.registry.reached import reached_from
-from commensal.registry.scope import colleagues
+from commensal.registry.rows import frame_of, live_study
+from commensal.registry.scope import colleagues, seen
 from commensal.registry.tables import DECLARED
-from commensal.registry.tracing import shown_trace
 from commensal.registry.views.pages import one, today
+from commensal.registry.words import label_of
+from commensal.study import Study
 from commensal.study.declaration import Kind
 
 STARTS = {"unit": "units", "donor": "donors", "patient": "patients"}
+WALKED = (
+    "units",
+    "unit_donors",
+    "donors",
+    "donations",
+    "batches",
+    "patients",
+    "sessions",
+    "session_units",
+    "custody",
+    "holds",
+    "adverse_events",
+)
 CLASSIFIED = ("donors", "donations", "units", "patients", "sessions", "visits", "screenings", "holds")
 
 
@@ -28,22 +42,38 @@ def follow(request: HttpRequest) -> HttpResponse:
         return render(request, "registry/trace.html", {"starts": STARTS})
     pk = request.GET[start].strip()
     one(request, STARTS[start], pk)
-    sites = request.sites  # type: ignore[attr-defined]
-    reached = reached_from(on_day=day_of(today()), sites=sites, **{f"{start}s": [pk]})
-    found = trace(reached.study, **{start: pk})
-    shown = shown_trace(
-        found,
-        reached,
-        first=_whole(request.GET.get("first")),
-        first_other=_whole(request.GET.get("first_other")),
-        on_day=day_of(today()),
-    )
-    return render(request, "registry/trace.html", {"starts": STARTS, "found": shown})
+    study = _walked(request)
+    found = trace(study, **{start: pk})
+    return render(request, "registry/trace.html", {"starts": STARTS, "found": _shown(found, study)})
 
 
-def _whole(typed: str | None) -> int:
-    """The row a list starts at; what is no number starts it at the top."""
-    return int(typed) if typed and typed.isascii() and typed.isdigit() and len(typed) < 8 else 0
+def _walked(request: HttpRequest) -> Study:
+    """The tables a trace walks, of the person's centres."""
+    frames = {table: frame_of(table, seen(request, table)) for table in WALKED}
+    return live_study(frames, on_day=day_of(today()))
+
+
+def _shown(found: Trace, study: Study) -> dict[str, Any]:
+    units = found.units["unit_id"].to_list() + found.other_units
+    states = unit_states(study, on_day=day_of(today()), units=units)
+    return {
+        "start": found.start,
+        "id": found.id,
+        "links": found.links.rows(named=True),
+        "others": found.others.rows(named=True),
+        "other_patients": found.other_patients,
+        "events": [{**row, "words": _term(row)} for row in found.adverse_events.rows(named=True)],
+        "states": {row["unit_id"]: row for row in states.rows(named=True)},
+        "n_donors": found.donors.height,
+        "n_units": found.units.height,
+        "n_patients": found.patients.height,
+    }
+
+
+def _term(row: dict[str, Any]) -> str:
+    if row["term"]:
+        return label_of("adverse_event_terms", row["term"])
+    return row["term_as_recorded"] or "term not recorded"
 
 
 def history(request: HttpRequest, table: str, pk: str) -> HttpResponse:

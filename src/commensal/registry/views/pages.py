@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from commensal.errors import CommensalError
 from commensal.registry.forms import Form
-from commensal.registry.reading import opened
 from commensal.registry.scope import seen
 
 ROWS = 50
@@ -31,7 +30,6 @@ def one(request: HttpRequest, table: str, pk: str) -> Any:
     found = seen(request, table).filter(pk=pk).first()
     if found is None:
         raise Http404(f"no {table} {pk} at your centres")
-    opened(request, table, found)
     return found
 
 
@@ -60,7 +58,7 @@ def form_page(
 
     A refusal of an action or of the database comes back on the form, in words, with everything as typed.
     """
-    form = form_class(request.POST or None, request.FILES or None, initial=initial)
+    form = form_class(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             target = save(form.cleaned_data)

@@ -13,7 +13,7 @@ PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 INK, SOFT, LINE = "#1c2321", "#55605c", "#d5d8d2"
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 WIDTH = 760
-# To measure and cut a label that is too long takes the drawing a tenth of a second; letters are counted instead.
+# To measure and cut a long label takes the drawing a tenth of a second; letters are counted instead.
 CUT_LABEL = {
     "labelLimit": 0,
     "labelExpr": "length(datum.label) > 58 ? slice(datum.label, 0, 57) + '…' : datum.label",
