@@ -92,7 +92,10 @@ def test_robust_errors_are_the_jackknife_of_weights(seed):
     # The derivative of the coefficients by one patient's weight (Breslow: smooth in the weights).
     d = drawn(seed, n=25)
     kwargs = {"ties": "breslow"}
-    fit = cox(d["time"], d["event"] == 1, d["x"], weights=d["weights"], **kwargs)
+    try:
+        fit = cox(d["time"], d["event"] == 1, d["x"], weights=d["weights"], **kwargs)
+    except RefusedError:  # the few events may lie in the order of a covariate: then there is no maximum
+        assume(False)
     influence = []
     for i in range(25):
         w = d["weights"].copy()

@@ -73,7 +73,7 @@ def test_observed_change_equals_a_walk_over_the_records(ground, tables):
     changes, n_due = [], 0
     for patient in treated["patient_id"]:
         due = ground.records.due.filter((pl.col("patient_id") == patient) & (pl.col("landmark") == "M3"))
-        _, _, target, opens, closes, is_due = due.row(0)
+        target, opens, closes, is_due = due.select("target", "open", "close", "is_due").row(0)
         age = treated.filter(pl.col("patient_id") == patient)["age_at_index_years"][0]
         if not is_due or age < 18:
             continue
