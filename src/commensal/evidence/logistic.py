@@ -105,9 +105,14 @@ def _objective(x: Array, y: Array, w: Array, penalty: Array, beta: Array) -> flo
 
 
 def _halved(x: Array, y: Array, w: Array, penalty: Array, beta: Array, step: Array, previous: float) -> Array:
-    """The step, halved until the objective does not fall."""
+    """The step, halved until the objective does not fall.
+
+    Not by what rounding alone takes: next to the maximum half of a good step would be left out, and where it
+    ends would hang on the order of the rows.
+    """
+    lowest = previous - 1e-12 * abs(previous)
     for _ in range(20):
-        if _objective(x, y, w, penalty, beta + step) >= previous:
+        if _objective(x, y, w, penalty, beta + step) >= lowest:
             return step
         step = step / 2
     return step
