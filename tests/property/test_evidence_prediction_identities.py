@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
@@ -88,6 +88,8 @@ def test_bootstrap_measures_equal_those_of_the_repeated_sample(seed):
 
 @given(st.integers(0, 10_000))
 @settings(deadline=None, max_examples=10)
+@example(65)  # a last step that rounding once halved in one order of the patients alone
+@example(73)
 def test_order_of_patients_does_not_matter(seed):
     y, p, w = sample(seed)
     turned = np.random.default_rng(seed).permutation(len(y))
