@@ -42,8 +42,7 @@ def bar(request: HttpRequest) -> dict[str, Any]:
             {
                 "href": reverse(stop.page),
                 "words": stop.words,
-                "is_here": request.path == reverse(stop.page)
-                or request.path.startswith(stop.paths or ("\0",)),
+                "is_here": request.path == reverse(stop.page) or request.path.startswith(stop.paths),
             }
             for stop in STOPS
             if permissions()[stop.page].roles("GET") & held

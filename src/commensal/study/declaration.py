@@ -30,14 +30,13 @@ class Kind(StrEnum):
 
 
 class Privacy(StrEnum):
-    """How a column bears on a person's privacy. A direct identifier never enters a study."""
+    """How a column bears on a person's privacy. Direct identifiers never enter a study."""
 
     NONE = "none"
     PSEUDONYM = "pseudonym"
     QUASI = "quasi-identifier"
     HEALTH = "health"
     FREE_TEXT = "free text"
-    DIRECT = "direct identifier"
 
 
 STORAGE: dict[Kind, pl.DataType] = {

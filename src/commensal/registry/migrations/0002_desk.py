@@ -28,23 +28,6 @@ class Migration(migrations.Migration):
                 'db_table': 'accesses',
             },
         ),
-        migrations.CreateModel(
-            name='Identities',
-            fields=[
-                ('identity_id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('names', models.TextField(blank=True, null=True)),
-                ('contacts', models.TextField(blank=True, null=True)),
-                ('hospital_number', models.TextField(blank=True, null=True)),
-                ('national_number', models.TextField(blank=True, null=True)),
-                ('name_mark', models.TextField(blank=True, null=True)),
-                ('hospital_mark', models.TextField(blank=True, null=True)),
-                ('national_mark', models.TextField(blank=True, null=True)),
-            ],
-            options={
-                'verbose_name': 'who one patient or donor is: the vault',
-                'db_table': 'identities',
-            },
-        ),
         migrations.RemoveConstraint(
             model_name='membership',
             name='memberships_role_is_listed',
@@ -73,16 +56,6 @@ class Migration(migrations.Migration):
             name='site',
             field=models.ForeignKey(blank=True, db_column='site_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.sites'),
         ),
-        migrations.AddField(
-            model_name='identities',
-            name='donor',
-            field=models.ForeignKey(blank=True, db_column='donor_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.donors'),
-        ),
-        migrations.AddField(
-            model_name='identities',
-            name='patient',
-            field=models.ForeignKey(blank=True, db_column='patient_id', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.patients'),
-        ),
         migrations.AddConstraint(
             model_name='accesses',
             constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['page', 'export', 'vault'])), name='accesses_kind_is_listed'),
@@ -90,17 +63,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='accesses',
             constraint=models.CheckConstraint(condition=models.Q(('n_rows__gte', 0)), name='accesses_n_rows_minimum'),
-        ),
-        migrations.AddConstraint(
-            model_name='identities',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('donor__isnull', True), ('patient__isnull', False)), models.Q(('donor__isnull', False), ('patient__isnull', True)), _connector='OR'), name='identities_of_one_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='identities',
-            constraint=models.UniqueConstraint(fields=('patient',), name='identities_once_for_a_patient'),
-        ),
-        migrations.AddConstraint(
-            model_name='identities',
-            constraint=models.UniqueConstraint(fields=('donor',), name='identities_once_for_a_donor'),
         ),
     ]

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from commensal.registry.models import Role
+
 EVERYONE, ANYBODY, HOLDER = "everyone", "nobody signed in", "holder"
-ROLES = ("coordinator", "physician", "lab", "data_manager", "quality", "monitor")
+ROLES = tuple(Role.values)
 READS = ("GET", "HEAD")
 METHODS = (*READS, "POST")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commensal.registry.tables import oversight, people
+from commensal.registry.tables import oversight
 from commensal.study.declaration import Table
 from commensal.study.inputs import INPUTS
 
@@ -35,8 +35,8 @@ TABLES = (
 )
 """The tables of a study that the registry records, those referred to before those that refer."""
 
-OWNED = {owned.table.name: owned for area in (people, oversight) for owned in area.OWNED}
-"""The tables the registry keeps for itself, area by area; a freeze leaves them out."""
+OWNED = {owned.table.name: owned for owned in oversight.OWNED}
+"""The tables the registry keeps for itself; a freeze leaves them out."""
 
 DECLARED: dict[str, Table] = {
     **{name: INPUTS[name] for name in TABLES},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import BaseConstraint
 
-from commensal.study.declaration import Column, Kind, Privacy, Table
+from commensal.study.declaration import Table
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,3 @@ class Owned:
     def __post_init__(self) -> None:
         if len(self.table.key) != 1:
             raise ValueError(f"{self.table.name}: a table of the registry alone has a key of one column")
-
-
-def direct(name: str, meaning: str) -> Column:
-    """Declare text that says who a person is; it is kept encrypted, and no study ever holds it."""
-    return Column(name, Kind.TEXT, meaning, privacy=Privacy.DIRECT)
