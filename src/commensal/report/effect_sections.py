@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import exp, log
 from typing import Any
@@ -11,6 +12,7 @@ import polars as pl
 from commensal.report import digits, words
 from commensal.report.charts.evidence import forest, love
 from commensal.report.views import Figure, Notes, Section, TableView
+from commensal.vocabulary.indications import indications
 
 Tables = Mapping[str, pl.DataFrame]
 Row = dict[str, Any]
@@ -162,8 +164,16 @@ def _forests(rows: pl.DataFrame, *, by: str) -> list[Figure]:
 
 
 def _drawn(r: Row, *, by: str) -> Row:
-    name = f"{words.endpoint(r[by] or '')} {words.landmark(r['landmark'] or '')}: {_term(r)}"
+    # An endpoint by its code: two diseases have endpoints of one name, and lines of one name would be one.
+    asked = " ".join(filter(None, (words.plain(r[by]), words.landmark(r["landmark"] or ""))))
+    name = " · ".join(filter(None, (_indication(r["population"]), f"{asked}: {_term(r)}")))
     return {"y": name, **{c: _shown(r[c], r["unit"]) for c in ("estimate", "lower", "upper")}}
+
+
+def _indication(population: str | None) -> str:
+    """The indication a population is of, where it is of one: rows of two would share a line without it."""
+    code = re.split("[:,]", population or "")[0]
+    return words.short(code) if code in indications() else ""
 
 
 def _term(r: Row) -> str:
